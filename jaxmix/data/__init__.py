@@ -1,0 +1,19 @@
+"""Data: published tables, readers of files, samples with known truth, standardized columns."""
+
+from jaxmix.data.generate import Truth, comparison_set, mixture_sample, three_clusters
+from jaxmix.data.load import load, names
+from jaxmix.data.read import read
+from jaxmix.data.standardize import standardize
+from jaxmix.data.table import Table
+
+__all__ = [
+    "Table",
+    "Truth",
+    "comparison_set",
+    "load",
+    "mixture_sample",
+    "names",
+    "read",
+    "standardize",
+    "three_clusters",
+]

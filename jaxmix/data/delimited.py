@@ -1,0 +1,219 @@
+"""Text files of rows and columns: what a csv file says, cell by cell.
+
+A cell is text until a column of numbers is asked for, so that every message can name its line.
+"""
+
+import csv
+import io
+import math
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxmix.inputs import LARGEST_EXACT_INTEGER
+
+_DELIMITERS = (",", "\t", ";")
+_INTEGER = re.compile(r"[+-]?\d+")
+_NUMBER_WITH_COMMA = re.compile(r"[+-]?\d+(,\d+)+(\.\d+)?")
+
+
+class Sheet(NamedTuple):
+    """The cells of a delimited text file.
+
+    Args:
+        path: the file, for messages.
+        names: d column names.
+        rows: n rows of d cells, without surrounding blanks.
+        lines: n line numbers of the rows in the file, counting from 1.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    rows: list[list[str]]
+    lines: list[int]
+
+    def cells(self, name: str) -> list[str]:
+        """Return the n cells of one column."""
+        column = self.names.index(name)
+        return [row[column] for row in self.rows]
+
+
+def read_sheet(path: Path) -> Sheet:
+    """Read a text file separated by commas, tabs or semicolons.
+
+    The separator is the first of these three that splits the first line. A first line of
+    numbers is data, and the columns are then named x1 to xd.
+
+    Args:
+        path: the file; UTF-8, with or without a byte order mark.
+
+    Returns:
+        Its cells.
+
+    Raises:
+        ValueError: if the file is empty, binary or a header alone, if its first line is neither
+            a header nor data, or if rows differ in length.
+    """
+    lines, rows = _split(path, _text(path))
+    if not rows:
+        raise ValueError(f"{path} is empty; expected a header line and rows of numbers")
+    _refuse_ragged(path, lines, rows)
+    names = _header(path, lines[0], rows[0])
+    if names is None:
+        names = tuple(f"x{column + 1}" for column in range(len(rows[0])))
+        return Sheet(path, names, rows, lines)
+    if len(rows) == 1:
+        raise ValueError(f"{path} has a header but no rows; expected rows of numbers below it")
+    return Sheet(path, names, rows[1:], lines[1:])
+
+
+def numbers(sheet: Sheet, name: str) -> np.ndarray | None:
+    """Read a column as numbers.
+
+    Args:
+        sheet: the file's cells.
+        name: the column.
+
+    Returns:
+        float64 [n], or None for a column of text.
+
+    Raises:
+        ValueError: if the column mixes numbers and text, or holds an empty cell, NaN, infinity,
+            an integer above 2**53 or a decimal comma.
+    """
+    cells = sheet.cells(name)
+    values = [_number(cell) for cell in cells]
+    if None in values:
+        texts = [row for row, value in enumerate(values) if value is None and cells[row]]
+        if texts:
+            _refuse_mixed(sheet, name, values, texts)
+            return None
+    column = np.array(values, np.float64)
+    for row in np.flatnonzero(~(np.abs(column) < LARGEST_EXACT_INTEGER)):
+        problem = _problem(cells[row], values[row])
+        if problem:
+            raise ValueError(f"{sheet.path}, line {sheet.lines[row]}, column {name!r}: {problem}")
+    return column
+
+
+def classes(sheet: Sheet, name: str) -> np.ndarray:
+    """Read a column as class names.
+
+    Args:
+        sheet: the file's cells.
+        name: the column.
+
+    Returns:
+        Text [n].
+
+    Raises:
+        ValueError: if a cell is empty.
+    """
+    cells = sheet.cells(name)
+    if "" in cells:
+        line = sheet.lines[cells.index("")]
+        raise ValueError(
+            f"{sheet.path}, line {line}, column {name!r}: the label is missing; "
+            "give every row its class, or drop the row"
+        )
+    return np.array(cells)
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise ValueError(f"{path} is not a UTF-8 text file; save it as CSV in UTF-8")
+    return text
+
+
+def _split(path: Path, text: str) -> tuple[list[int], list[list[str]]]:
+    lines, rows = [], []
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=_delimiter(text),
+        skipinitialspace=True,
+        strict=True,
+    )
+    try:
+        for cells in reader:
+            row = [cell.strip() for cell in cells]
+            if row not in ([], [""]):
+                rows.append(row)
+                lines.append(reader.line_num)
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: {error}; check the quotes") from None
+    return lines, rows
+
+
+def _delimiter(text: str) -> str:
+    first_line = next((line for line in io.StringIO(text) if line.strip()), "")
+    for delimiter in _DELIMITERS:
+        if len(next(csv.reader([first_line], delimiter=delimiter))) > 1:
+            return delimiter
+    return ","
+
+
+def _refuse_ragged(path: Path, lines: list[int], rows: list[list[str]]) -> None:
+    for line, row in zip(lines, rows):
+        if len(row) != len(rows[0]):
+            raise ValueError(
+                f"{path}, line {line} has {len(row)} cells, but line {lines[0]} has "
+                f"{len(rows[0])}; give every row one cell a column"
+            )
+
+
+def _header(path: Path, line: int, cells: list[str]) -> tuple[str, ...] | None:
+    are_numbers = [_number(cell) is not None for cell in cells]
+    if all(are_numbers):
+        return None
+    if any(are_numbers):
+        raise ValueError(
+            f"{path}, line {line} mixes names and numbers, so it is neither a header nor data; "
+            "add a first line that names every column"
+        )
+    for cell in cells:
+        if cells.count(cell) > 1:
+            raise ValueError(f"{path} has two columns named {cell!r}; rename one of them")
+    return tuple(cells)
+
+
+def _number(cell: str) -> float | None:
+    # float() also reads 1_000, which is a name everywhere but in Python.
+    try:
+        return None if "_" in cell else float(cell)
+    except ValueError:
+        return None
+
+
+def _refuse_mixed(sheet: Sheet, name: str, values: list[float | None], texts: list[int]) -> None:
+    cells = sheet.cells(name)
+    text_line, text = sheet.lines[texts[0]], cells[texts[0]]
+    if all(_NUMBER_WITH_COMMA.fullmatch(cells[row]) for row in texts):
+        raise ValueError(
+            f"{sheet.path}, line {text_line}, column {name!r}: {text!r} is a number with a comma; "
+            "write decimal points and no thousands separators"
+        )
+    number_row = next((row for row, value in enumerate(values) if value is not None), None)
+    if number_row is not None:
+        raise ValueError(
+            f"{sheet.path}: column {name!r} mixes numbers and text: line {text_line} has "
+            f"{text!r}, line {sheet.lines[number_row]} has {cells[number_row]!r}; "
+            "correct the cell or choose other columns"
+        )
+
+
+def _problem(cell: str, value: float | None) -> str | None:
+    if value is None:
+        return "the cell is empty; fill it in or drop the row"
+    if not math.isfinite(value):
+        return f"{cell!r} is not a finite number; missing entries are NaN: drop or fill in the row"
+    is_large = abs(value) >= LARGEST_EXACT_INTEGER and _INTEGER.fullmatch(cell)
+    if is_large and abs(int(cell)) > LARGEST_EXACT_INTEGER:
+        return f"{cell} is an integer above 2**53, which floats would round; change the unit"
+    return None

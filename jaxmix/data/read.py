@@ -1,0 +1,124 @@
+"""Files into tables: csv and npy, read without executing anything, and the choice of columns."""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from jaxmix.data.delimited import classes, numbers, read_sheet
+from jaxmix.data.table import Table
+from jaxmix.inputs import as_matrix, unknown
+
+
+def read(
+    path: str | PathLike[str], columns: Sequence[str] | None = None, labels: str | None = None
+) -> tuple[Table, tuple[str, ...]]:
+    """Read a .csv or .npy file as a table.
+
+    A csv file has a header line, or numbers only; commas, tabs or semicolons separate its cells.
+    Columns without a header, and those of a .npy file, are named x1 to xd.
+
+    Args:
+        path: the file.
+        columns: names of the columns of x, in this order; every column of numbers by default.
+        labels: name of the column of known classes, which is kept out of x.
+
+    Returns:
+        The table, and the names of the text columns that were left out of it.
+
+    Raises:
+        ValueError: if the file is missing, unreadable, empty, binary, a header alone, truncated
+            or of another type, if rows differ in length, if a column is unknown, named twice or
+            mixes numbers and text, if no column holds numbers, or if a cell is empty, NaN,
+            infinite or an integer above 2**53.
+        TypeError: if columns is a single string, or a .npy file does not hold real numbers.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "pets.csv"
+        ...     _ = file.write_text("kind,weight,name\\ncat,4.5,Tom\\ndog,20,Rex\\n")
+        ...     table, left_out = read(file, labels="kind")
+        >>> table, left_out
+        (Table 'pets': 2 x 1 (weight), labels, ('name',))
+    """
+    path = Path(path)
+    _refuse_unreadable(path)
+    readers = {".csv": _read_csv, ".npy": _read_npy}
+    if path.suffix.lower() not in readers:
+        raise unknown("file type", path.suffix, readers)
+    return readers[path.suffix.lower()](path, columns, labels)
+
+
+def _refuse_unreadable(path: Path) -> None:
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}; expected a data file") from None
+
+
+def _read_csv(
+    path: Path, columns: Sequence[str] | None, labels: str | None
+) -> tuple[Table, tuple[str, ...]]:
+    sheet = read_sheet(path)
+    wanted = _choose(sheet.names, columns, labels)
+    found = {name: numbers(sheet, name) for name in wanted}
+    numeric = {name: values for name, values in found.items() if values is not None}
+    left_out = tuple(name for name in wanted if name not in numeric)
+    if not numeric or (left_out and columns is not None):
+        raise ValueError(
+            f"{path}: {', '.join(map(repr, left_out)) or 'no column'} holds text; expected "
+            "at least one column of numbers, and only numbers in chosen columns"
+        )
+    x = np.stack(list(numeric.values()), axis=1)
+    known_classes = None if labels is None else classes(sheet, labels)
+    return Table(path.stem, x, tuple(numeric), known_classes, source=path.name), left_out
+
+
+def _read_npy(
+    path: Path, columns: Sequence[str] | None, labels: str | None
+) -> tuple[Table, tuple[str, ...]]:
+    matrix, names = as_matrix(_load_array(path), name=path.name)
+    wanted = _choose(names, columns, labels)
+    x = matrix[:, [names.index(name) for name in wanted]]
+    known_classes = None if labels is None else matrix[:, names.index(labels)]
+    return Table(path.stem, x, wanted, known_classes, source=path.name), ()
+
+
+def _load_array(path: Path) -> np.ndarray:
+    try:
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:  # a damaged header raises anything, SyntaxError and more
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{path} is not a complete .npy file of numbers ({reason}); "
+            "write one with numpy.save from an array of floats"
+        ) from None
+
+
+def _choose(
+    names: tuple[str, ...], columns: Sequence[str] | None, labels: str | None
+) -> tuple[str, ...]:
+    if isinstance(columns, str):
+        raise TypeError(f"expected a list of column names, got the string {columns!r}")
+    for name in [*(columns or ()), *([] if labels is None else [labels])]:
+        if name not in names:
+            raise unknown("column", name, names)
+    wanted = tuple(name for name in names if name != labels) if columns is None else tuple(columns)
+    _refuse_unusable(wanted, labels)
+    return wanted
+
+
+def _refuse_unusable(wanted: tuple[str, ...], labels: str | None) -> None:
+    if not wanted:
+        raise ValueError("no columns are left for x; choose at least one besides the labels")
+    if "" in wanted:
+        raise ValueError("a column has no name; name it in the header, or choose other columns")
+    for name in wanted:
+        if wanted.count(name) > 1:
+            raise ValueError(f"column {name!r} is chosen twice; name it once")
+        if name == labels:
+            raise ValueError(f"column {name!r} cannot be both data and labels; choose one")

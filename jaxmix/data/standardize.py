@@ -1,0 +1,54 @@
+"""Columns brought to mean 0 and standard deviation 1, with what is needed to go back."""
+
+from typing import Any
+
+import numpy as np
+
+from jaxmix.inputs import as_matrix
+
+
+def standardize(x: Any, one_scale: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Shift and scale columns to mean 0 and (population) standard deviation 1.
+
+        z = (x - center) / scale
+
+    Computed in float64 from deviations, so that columns far from the origin keep their digits.
+
+    Args:
+        x: [n d], or anything accepted as data.
+        one_scale: divide all columns by one number, the root of their mean variance, instead of
+            each by its own. A spherical family stays spherical only so.
+
+    Returns:
+        z [n d] in the dtype of x, center [d] and scale [d] in float64. A constant column
+        becomes 0 and has scale 1 (with one_scale: the common one).
+
+    Raises:
+        ValueError, TypeError: as for any data, see `jaxmix.inputs.as_matrix`.
+
+    Example:
+        >>> z, center, scale = standardize([[1.0, 10.0], [3.0, 10.0]])
+        >>> z.tolist(), center.tolist(), scale.tolist()
+        ([[-1.0, 0.0], [1.0, 0.0]], [2.0, 10.0], [1.0, 1.0])
+    """
+    matrix, _ = as_matrix(x)
+    center, deviations = _center(matrix.astype(np.float64))
+    scale = _root_mean_square(deviations)
+    if one_scale:
+        scale = np.full_like(scale, _root_mean_square(scale[:, None])[0])
+    scale = np.where(scale == 0, 1.0, scale)
+    return (deviations / scale).astype(matrix.dtype), center, scale
+
+
+def _center(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # Deviations from the first row are exactly 0 in a constant column, and small near a large mean.
+    from_first = x - x[0]
+    center_from_first = from_first.mean(axis=0)
+    return x[0] + center_from_first, from_first - center_from_first
+
+
+def _root_mean_square(columns: np.ndarray) -> np.ndarray:
+    # Squares of very small or large numbers leave the range of floats; squares of ratios do not.
+    largest = np.abs(columns).max(axis=0)
+    unit = np.where(largest == 0, 1.0, largest)
+    return unit * np.sqrt(np.mean((columns / unit) ** 2, axis=0))

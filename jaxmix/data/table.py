@@ -1,0 +1,36 @@
+"""A table of data: the matrix a mixture is fitted to, with its names, classes and origin."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Table:
+    """A named data matrix with everything that belongs to it.
+
+    Args:
+        name: what reports call the data.
+        x: [n d], one row an observation.
+        columns: d column names.
+        labels: [n], the known class of each row; None where there are none.
+        sample_weights: [n], how often each row was seen; None means once.
+        source: where the data come from, in words.
+
+    Example:
+        >>> Table("tiny", np.zeros((3, 2)), ("height", "width"))
+        Table 'tiny': 3 x 2 (height, width)
+    """
+
+    name: str
+    x: np.ndarray
+    columns: tuple[str, ...]
+    labels: np.ndarray | None = None
+    sample_weights: np.ndarray | None = None
+    source: str = ""
+
+    def __repr__(self) -> str:
+        n, d = self.x.shape
+        extras = ", labels" * (self.labels is not None)
+        extras += ", sample_weights" * (self.sample_weights is not None)
+        return f"Table {self.name!r}: {n} x {d} ({', '.join(self.columns)}){extras}"

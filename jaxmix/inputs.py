@@ -1,0 +1,332 @@
+"""Where a user's arguments become arrays: the one place that checks x, sample weights and names.
+
+Arrays, lists and data frames of any library come out as one float matrix with column names.
+Everything a mixture cannot be fitted to is refused here, with a message that says what to do.
+"""
+
+import difflib
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+LARGEST_EXACT_INTEGER = 2**53
+"""Largest integer up to which float64 holds every integer."""
+
+_STORED_AS_FLOAT32 = ("float32", "float16", "bfloat16")
+_MISSING_TYPES = ("NoneType", "NAType", "NaTType")
+
+
+def as_matrix(x: Any, name: str = "x") -> tuple[np.ndarray, tuple[str, ...]]:
+    """Turn a user's data into a matrix of finite floats and its column names.
+
+    Booleans count as 0 and 1. float32 stays float32 (float16 and bfloat16 become float32);
+    everything else becomes float64. An array that is already right is not copied.
+
+    Args:
+        x: [n d] or [n] (one column): a NumPy or JAX array, nested lists, or a pandas or polars
+            frame or series, whose column names are kept; other columns are named x1 to xd.
+        name: what error messages call the argument.
+
+    Returns:
+        The matrix [n d] and its d column names.
+
+    Raises:
+        ValueError: if an entry is NaN, infinite, missing, text or an integer above 2**53, if
+            rows differ in length, if there are no rows, no columns or more than two dimensions,
+            or if two columns have one name.
+        TypeError: if x is masked, sparse, complex, of object dtype, or not an array at all.
+
+    Example:
+        >>> matrix, columns = as_matrix([[1, 2], [3, 4]])
+        >>> matrix.shape, matrix.dtype.name, columns
+        ((2, 2), 'float64', ('x1', 'x2'))
+    """
+    _refuse_masked_or_sparse(x, name)
+    if hasattr(x, "to_numpy") and hasattr(x, "columns"):
+        parts, columns = _frame_columns(x, name)
+    else:
+        entries = _entries(x, name)
+        parts, columns = [entries], _column_names(x, entries.shape[1])
+    _refuse_empty(parts, name)
+    floats = [
+        _floats(part, _entry_namer(name, columns, first_column))
+        for first_column, part in enumerate(parts)
+    ]
+    return (floats[0] if len(floats) == 1 else np.concatenate(floats, axis=1)), columns
+
+
+def as_sample_weights(sample_weights: Any, n: int) -> np.ndarray:
+    """Check frequency weights, one for each of n rows.
+
+    Args:
+        sample_weights: [n], how often each row was seen; fractions are allowed.
+        n: number of rows of the data.
+
+    Returns:
+        The weights, float64 [n].
+
+    Raises:
+        ValueError: if a weight is negative or not finite, if all are zero, or if there are not n.
+        TypeError: if they are not an array of numbers.
+
+    Example:
+        >>> as_sample_weights([1, 0, 2], n=3)
+        array([1., 0., 2.])
+    """
+    matrix, _ = as_matrix(sample_weights, "sample_weights")
+    if matrix.shape != (n, 1):
+        raise ValueError(
+            f"expected {n} sample_weights, one a row of x, got shape {np.shape(sample_weights)}"
+        )
+    weights = matrix[:, 0].astype(np.float64)
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        raise ValueError(
+            f"sample_weights[{row}] is {weights[row]:g}; expected counts or weights >= 0"
+        )
+    if not weights.any():
+        raise ValueError("all sample_weights are 0; give at least one row a positive weight")
+    return weights
+
+
+def as_count(value: Any, name: str, least: int = 1) -> int:
+    """Check a whole number such as k, n or a seed.
+
+    Args:
+        value: an integer of any library.
+        name: what error messages call the argument.
+        least: the smallest value allowed; 1 because sizes are counted.
+
+    Returns:
+        The value as a Python integer.
+
+    Raises:
+        TypeError: if the value is not an integer (2.0 and "2" are not).
+        ValueError: if it is below `least`.
+
+    Example:
+        >>> as_count(3, "k")
+        3
+    """
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"expected a whole number for {name}, got {value!r} ({type(value).__name__})"
+        ) from None
+    if isinstance(value, bool):
+        raise TypeError(f"expected a whole number for {name}, got {value!r}")
+    if count < least:
+        raise ValueError(f"expected {name} >= {least}, got {count}")
+    return count
+
+
+def suggest(given: Any, known: Iterable[str]) -> str:
+    """Ask for the known name closest to a misspelled one.
+
+    Args:
+        given: what the user wrote.
+        known: the names that exist.
+
+    Returns:
+        "did you mean '...'?", or an empty string where nothing is close.
+
+    Example:
+        >>> suggest("fulll", ["full", "tied"])
+        "did you mean 'full'?"
+    """
+    by_lower_case = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(str(given).lower(), by_lower_case, n=1)
+    return f"did you mean {by_lower_case[close[0]]!r}?" if close else ""
+
+
+def unknown(kind: str, given: Any, known: Iterable[str]) -> ValueError:
+    """Build the error for a name that does not exist; the caller raises it.
+
+    Args:
+        kind: what the name should have named, such as "family".
+        given: what the user wrote.
+        known: the names that exist, in the order to list them.
+
+    Returns:
+        The error to raise.
+
+    Example:
+        >>> print(unknown("family", "fulll", ["full", "tied"]))
+        unknown family 'fulll'; did you mean 'full'? Known: full, tied
+    """
+    known = tuple(known)
+    suggestion = suggest(given, known)
+    separator = f"; {suggestion} " if suggestion else ". "
+    return ValueError(f"unknown {kind} {given!r}{separator}Known: {', '.join(known)}")
+
+
+def _refuse_masked_or_sparse(x: Any, name: str) -> None:
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"expected a plain array for {name}, got a masked array; "
+            f"use only its complete rows, or {name}.data if no entry is masked"
+        )
+    if hasattr(x, "todense"):
+        raise TypeError(
+            f"expected a dense array for {name}, got the sparse {type(x).__name__}; "
+            f"convert it with {name}.todense()"
+        )
+
+
+def _refuse_empty(parts: list[np.ndarray], name: str) -> None:
+    num_columns = sum(part.shape[1] for part in parts)
+    if num_columns == 0 or parts[0].shape[0] == 0:
+        what = "columns" if num_columns == 0 else "rows"
+        raise ValueError(f"{name} has no {what}; expected at least one row and one column")
+
+
+def _frame_columns(frame: Any, name: str) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    columns = tuple(str(column) for column in frame.columns)
+    for column in columns:
+        if columns.count(column) > 1:
+            raise ValueError(f"{name} has two columns named {column!r}; rename one of them")
+    # pandas iterates over (name, series) by items(), polars over series by get_columns().
+    series = (
+        frame.get_columns()
+        if hasattr(frame, "get_columns")
+        else [values for _, values in frame.items()]
+    )
+    parts = [_entries(values, name) for values in series]
+    for part, column in zip(parts, columns):
+        if part.shape[1] != 1:
+            raise TypeError(f"column {column!r} of {name} holds arrays; give each its own column")
+    return parts, columns
+
+
+def _column_names(x: Any, d: int) -> tuple[str, ...]:
+    series_name = getattr(x, "name", None) if hasattr(x, "to_numpy") else None
+    if d == 1 and series_name not in (None, ""):
+        return (str(series_name),)
+    return tuple(f"x{column + 1}" for column in range(d))
+
+
+def _entries(x: Any, name: str) -> np.ndarray:
+    entries = _list_entries(x, name) if isinstance(x, list | tuple) else _array_entries(x)
+    if entries.ndim == 0:
+        raise TypeError(
+            f"expected rows of numbers for {name} (an array, lists or a data frame), "
+            f"got {type(x).__name__}"
+        )
+    if entries.ndim > 2:
+        raise ValueError(
+            f"expected {name} of shape [n d] or [n], got {entries.ndim} dimensions "
+            f"{entries.shape}; reshape it to one row an observation"
+        )
+    return entries[:, None] if entries.ndim == 1 else entries
+
+
+def _array_entries(x: Any) -> np.ndarray:
+    return np.asarray(x.to_numpy() if hasattr(x, "to_numpy") else x)
+
+
+def _list_entries(x: Any, name: str) -> np.ndarray:
+    try:
+        entries = np.asarray(x)
+    except ValueError:
+        raise ValueError(_describe_ragged(x, name)) from None
+    # NumPy turns 1 into "1" beside text and rounds large integers beside floats.
+    may_be_rounded = entries.dtype.kind == "f" and (np.abs(entries) >= LARGEST_EXACT_INTEGER).any()
+    if may_be_rounded or entries.dtype.kind in "US":
+        originals = np.array(x, dtype=object)
+        if _matches(originals, _is_text).any() or _matches(originals, _is_large_integer).any():
+            return originals
+    return entries
+
+
+def _describe_ragged(x: Any, name: str) -> str:
+    lengths = [len(row) if hasattr(row, "__len__") else "no" for row in x]
+    row = next((i for i, length in enumerate(lengths) if length != lengths[0]), 0)
+    return (
+        f"expected rows of equal length in {name}, but row 0 has {lengths[0]} entries and "
+        f"row {row} has {lengths[row]} or holds lists; give every row one number a column"
+    )
+
+
+def _entry_namer(
+    name: str, columns: tuple[str, ...], first_column: int
+) -> Callable[[np.ndarray], str]:
+    def entry_name(bad: np.ndarray) -> str:
+        row, column = np.argwhere(bad)[0]
+        column += first_column
+        return (
+            f"{name}[{row}, {column}] (row {row} counting from 0, column {str(columns[column])!r})"
+        )
+
+    return entry_name
+
+
+def _floats(entries: np.ndarray, entry_name: Callable[[np.ndarray], str]) -> np.ndarray:
+    kind, dtype_name = entries.dtype.kind, entries.dtype.name
+    if kind in "OUST":
+        raise _objects_error(entries, entry_name)
+    if kind not in "biuf" and dtype_name not in _STORED_AS_FLOAT32:
+        everywhere = np.ones(entries.shape, bool)
+        raise TypeError(
+            f"{entry_name(everywhere)} has dtype {dtype_name}; expected real numbers: "
+            "convert this column or leave it out"
+        )
+    if kind in "iu":
+        large = (entries > LARGEST_EXACT_INTEGER) | (entries < -LARGEST_EXACT_INTEGER)
+        if large.any():
+            raise _large_integer_error(entry_name(large))
+    dtype = np.float32 if dtype_name in _STORED_AS_FLOAT32 else np.float64
+    with np.errstate(over="ignore"):
+        floats = entries.astype(dtype, copy=False)
+    bad = ~np.isfinite(floats)
+    if bad.any():
+        raise _not_finite_error(entry_name(bad), floats[bad][0])
+    return floats
+
+
+def _objects_error(entries: np.ndarray, entry_name: Callable[[np.ndarray], str]) -> Exception:
+    text, missing = _matches(entries, _is_text), _matches(entries, _is_missing)
+    large = _matches(entries, _is_large_integer)
+    if text.any():
+        return ValueError(
+            f"{entry_name(text)} is the text {str(entries[text][0])!r}; expected numbers: "
+            "encode this column or leave it out"
+        )
+    if missing.any():
+        return _not_finite_error(entry_name(missing), np.nan)
+    if large.any():
+        return _large_integer_error(entry_name(large))
+    return TypeError(
+        f"{entry_name(~text)} is of object dtype ({type(entries.flat[0]).__name__}); "
+        "expected numbers: convert them to floats"
+    )
+
+
+def _not_finite_error(entry: str, value: float) -> ValueError:
+    advice = "" if np.isinf(value) else "; missing entries are NaN: fill them in or drop their rows"
+    return ValueError(f"{entry} is {value}; expected finite numbers{advice}")
+
+
+def _large_integer_error(entry: str) -> ValueError:
+    return ValueError(
+        f"{entry} is an integer above 2**53, which floats would round; "
+        "subtract a constant or change the unit"
+    )
+
+
+def _matches(entries: np.ndarray, test: Callable[[Any], bool]) -> np.ndarray:
+    return np.array([test(value) for value in entries.flat], bool).reshape(entries.shape)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str | bytes)
+
+
+def _is_missing(value: Any) -> bool:
+    return type(value).__name__ in _MISSING_TYPES or (isinstance(value, float) and value != value)
+
+
+def _is_large_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and abs(int(value)) > LARGEST_EXACT_INTEGER
