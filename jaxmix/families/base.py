@@ -1,0 +1,105 @@
+"""What a family is: k components of one kind, as one module of arrays.
+
+An exponential family states its features phi(x), its natural parameters (one row a component), its
+M-step from expected sufficient statistics, and its unconstrained coordinates; the one pass, EM and
+the gradient methods need nothing else. notes/em.md, eq. 3 to 7, derives the interface.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from jaxmix.prior import Penalty
+
+Coordinates = dict[str, Array]
+Features = Callable[[Float[Array, "d rows"]], Float[Array, "f rows"]]
+
+
+class Family(eqx.Module):
+    """A batch of k components of one kind, with d columns each.
+
+    A new family is one new file with one subclass; no other module needs to know it.
+    """
+
+    parts: eqx.AbstractClassVar[tuple[str, ...]]
+    """Names of the parameters, each an attribute; `fixed` and coordinates use them."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What a user calls the family."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int]:
+        """Numbers of components and of columns, (k, d)."""
+
+    @property
+    @abstractmethod
+    def num_parameters(self) -> int:
+        """Free parameters of all components together."""
+
+    @property
+    @abstractmethod
+    def features(self) -> Features:
+        """The map x [d rows] -> phi(x) [f rows], hashable, whose last feature is 1."""
+
+    @abstractmethod
+    def log_prob(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
+        """Log-density of every row under every component, to full accuracy."""
+
+    @abstractmethod
+    def natural(self, ridge: Float[Array, ""]) -> Float[Array, "k f"]:
+        """Natural parameters W: W phi(x) is the log-density less the ridge's penalty."""
+
+    @abstractmethod
+    def maximize(
+        self, statistics: Float[Array, "k f"], penalty: Penalty, fixed: tuple[str, ...]
+    ) -> "Family":
+        """The M-step: the components that maximize <statistics, natural> + log_penalty."""
+
+    @abstractmethod
+    def divergence(
+        self, new: "Family", counts: Float[Array, " k"], penalty: Penalty
+    ) -> Float[Array, ""]:
+        """What `new`, an M-step's outcome, gains over `self` in that M-step's own objective."""
+
+    @abstractmethod
+    def log_penalty(self, penalty: Penalty) -> Float[Array, ""]:
+        """The prior's part of the objective that concerns the components."""
+
+    @abstractmethod
+    def collapsed(
+        self, pooled: Float[Array, "d d"], penalty: Penalty, fixed: tuple[str, ...]
+    ) -> Bool[Array, ""]:
+        """Whether a free component has shrunk onto fewer dimensions than the data."""
+
+    @abstractmethod
+    def minimum_count(self, penalty: Penalty, fixed: tuple[str, ...]) -> Float[Array, ""]:
+        """The soft count below which a component is degenerate."""
+
+    @abstractmethod
+    def unconstrain(self) -> Coordinates:
+        """Real coordinates of every part, without constraints."""
+
+    @abstractmethod
+    def constrain(self, coordinates: Coordinates) -> "Family":
+        """The family at these coordinates; parts that are absent keep their present values."""
+
+    @abstractmethod
+    def affine(self, scale: Float[Array, "..."], shift: Float[Array, " d"]) -> "Family":
+        """The family of scale x + shift, where x follows this one."""
+
+    @abstractmethod
+    def take(self, order: Int[Array, " m"]) -> "Family":
+        """Components in another order, or some of them."""
+
+    @abstractmethod
+    def draw(self, key: PRNGKeyArray, labels: Int[Array, " n"]) -> Float[Array, "n d"]:
+        """One observation from the component that each label names."""
+
+    @abstractmethod
+    def describe(self, columns: tuple[str, ...]) -> list[dict[str, float]]:
+        """One row of named numbers a component, for tables."""

@@ -1,0 +1,77 @@
+"""One covariance matrix as its lower Cholesky factor: what full and tied structures share.
+
+Every function takes one factor L with Sigma = L L'; full covariances are
+these functions under vmap. Equations: notes/em.md, eq. 5 (features), notes/stopping.md, eq. 4
+(divergence), notes/gradient.md, eq. 4 (coordinates).
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import solve_triangular
+from jaxtyping import Array, Float
+
+from jaxmix.numerics import cholesky_or_zero, excess, pack, triangle
+
+
+def covariance(factor: Float[Array, "d d"]) -> Float[Array, "d d"]:
+    """Sigma = L L'."""
+    return factor @ factor.T
+
+
+def whiten(factor: Float[Array, "d d"], x: Float[Array, "n d"]) -> Float[Array, "n d"]:
+    """L^-1 x for every row."""
+    return solve_triangular(factor, x.T, lower=True).T
+
+
+def precision(factor: Float[Array, "d d"]) -> Float[Array, "d d"]:
+    """Sigma^-1 by triangular solves against the identity."""
+    inverse_factor = solve_triangular(factor, jnp.eye(len(factor), dtype=factor.dtype), lower=True)
+    return inverse_factor.T @ inverse_factor
+
+
+def quadratic(factor: Float[Array, "d d"]) -> Float[Array, " q"]:
+    """Coefficients of x_i x_j, i <= j, in -x' Sigma^-1 x / 2."""
+    rows, columns = triangle(len(factor))
+    halves = jnp.where(rows == columns, 0.5, 1.0).astype(factor.dtype)
+    return -halves * pack(precision(factor))
+
+
+def log_determinant(factor: Float[Array, "d d"]) -> Float[Array, ""]:
+    """log |Sigma|."""
+    return 2 * jnp.sum(jnp.log(jnp.diagonal(factor)))
+
+
+def divergence(old: Float[Array, "d d"], new: Float[Array, "d d"]) -> Float[Array, ""]:
+    r"""Kullback-Leibler divergence of N(0, new) from N(0, old), without cancellation.
+
+    With $E = L^{-1}(L' - L)$ it is
+    $\tfrac12\sum_{i>j}E_{ij}^2 + \sum_i (E_{ii} - \log(1 + E_{ii})) + \tfrac12\sum_i E_{ii}^2$.
+    """
+    change = solve_triangular(old, new - old, lower=True)
+    return jnp.sum(change**2) / 2 + jnp.sum(excess(jnp.diagonal(change)))
+
+
+def coordinates(factor: Float[Array, "d d"]) -> Float[Array, " q"]:
+    """Log-Cholesky coordinates: entries below the diagonal, and the diagonal's logarithms."""
+    rows, columns = np.tril_indices(len(factor))
+    entries = factor[rows, columns]
+    positive = jnp.where(rows == columns, entries, 1.0)
+    return jnp.where(rows == columns, jnp.log(positive), entries)
+
+
+def from_coordinates(packed: Float[Array, " q"], d: int) -> Float[Array, "d d"]:
+    """The factor at these log-Cholesky coordinates."""
+    rows, columns = np.tril_indices(d)
+    logarithms = jnp.where(rows == columns, packed, 0.0)
+    entries = jnp.where(rows == columns, jnp.exp(logarithms), packed)
+    return jnp.zeros((d, d), packed.dtype).at[rows, columns].set(entries)
+
+
+def as_matrix(scale: Float[Array, "..."], d: int) -> Float[Array, "d d"]:
+    """An affine map given as a number, a diagonal or a matrix, as a matrix."""
+    return scale if scale.ndim == 2 else jnp.diag(jnp.broadcast_to(scale, (d,)))
+
+
+def affine(factor: Float[Array, "d d"], scale: Float[Array, "..."]) -> Float[Array, "d d"]:
+    """The factor of A Sigma A'."""
+    return cholesky_or_zero(covariance(as_matrix(scale, len(factor)) @ factor))

@@ -1,0 +1,98 @@
+"""Full covariances: each component has a matrix of its own (notes/em.md, eq. 5 and 6)."""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxmix.families import factors
+from jaxmix.families.covariances import Covariances
+from jaxmix.numerics import cholesky_or_zero, has_no_factor, pack, triangle, unpack
+
+
+class Full(Covariances):
+    """One covariance matrix a component, as its lower Cholesky factor."""
+
+    factors: Float[Array, "k d d"]
+
+    name: ClassVar[str] = "full"
+    shared: ClassVar[bool] = False
+    spends_a_count_a_column: ClassVar[bool] = True
+
+    @classmethod
+    def from_values(cls, values: Float[Array, "..."], k: int, d: int) -> "Full":
+        return cls(cholesky_or_zero(values))
+
+    @property
+    def values(self) -> Float[Array, "k d d"]:
+        return jax.vmap(factors.covariance)(self.factors)
+
+    def matrices(self, k: int, d: int) -> Float[Array, "k d d"]:
+        return self.values
+
+    @staticmethod
+    def expected_shape(k: int, d: int) -> tuple[int, ...]:
+        return (k, d, d)
+
+    @staticmethod
+    def products(a: Float[Array, "*k d"], b: Float[Array, "*k d"]) -> Float[Array, "*k q"]:
+        outer = a[..., :, None] * b[..., None, :]
+        return pack(outer + jnp.swapaxes(outer, -1, -2)) / 2
+
+    @staticmethod
+    def squares(x: Float[Array, "d rows"]) -> Float[Array, "q rows"]:
+        rows, columns = triangle(x.shape[0])
+        return x[rows] * x[columns]
+
+    @staticmethod
+    def packed(matrix: Float[Array, "d d"]) -> Float[Array, " q"]:
+        return pack(matrix)
+
+    def quadratic(self, k: int) -> Float[Array, "k q"]:
+        return jax.vmap(factors.quadratic)(self.factors)
+
+    def whiten(self, x: Float[Array, "n k d"]) -> Float[Array, "n k d"]:
+        return jax.vmap(factors.whiten, in_axes=(0, 1), out_axes=1)(self.factors, x)
+
+    def precision_product(self, v: Float[Array, "k d"]) -> Float[Array, "k d"]:
+        return jax.vmap(lambda factor, u: factors.precision(factor) @ u)(self.factors, v)
+
+    def color(self, z: Float[Array, "n d"], labels: Int[Array, " n"]) -> Float[Array, "n d"]:
+        return jnp.einsum("nij,nj->ni", self.factors[labels], z)
+
+    def log_determinants(self, k: int, d: int) -> Float[Array, " k"]:
+        return jax.vmap(factors.log_determinant)(self.factors)
+
+    def maximize(
+        self,
+        scatter: Float[Array, "k q"],
+        counts: Float[Array, " k"],
+        scale: Float[Array, " q"],
+        strength: Float[Array, ""],
+        d: int,
+    ) -> "Full":
+        values = (scatter + scale) / (counts + strength)[:, None]
+        return type(self)(cholesky_or_zero(unpack(values, d)))
+
+    def divergence(
+        self, new: "Full", counts: Float[Array, " k"], strength: Float[Array, ""], d: int
+    ) -> Float[Array, ""]:
+        divergences = jax.vmap(factors.divergence)(self.factors, new.factors)
+        return jnp.sum((counts + strength) * divergences)
+
+    def below(self, bound: Float[Array, "d d"]) -> Bool[Array, ""]:
+        return jnp.any(has_no_factor(self.values - bound))
+
+    def unconstrain(self) -> Float[Array, "k q"]:
+        return jax.vmap(factors.coordinates)(self.factors)
+
+    def constrain(self, coordinates: Float[Array, "k q"]) -> "Full":
+        d = self.factors.shape[-1]
+        return type(self)(jax.vmap(lambda c: factors.from_coordinates(c, d))(coordinates))
+
+    def affine(self, scale: Float[Array, "..."]) -> "Full":
+        return type(self)(jax.vmap(lambda factor: factors.affine(factor, scale))(self.factors))
+
+    def take(self, order: Int[Array, " m"]) -> "Full":
+        return type(self)(self.factors[order])

@@ -1,0 +1,178 @@
+"""Gaussian components: k means and one of the covariance structures.
+
+The log-density is linear in second-order features, the coordinates and 1, so that one table of
+natural parameters serves the one pass; the M-step and its gain follow from the same table's
+expected features. Equations: notes/em.md, eq. 3 to 11, and notes/stopping.md, eq. 4.
+"""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from jaxmix.families.base import Coordinates, Family, Features
+from jaxmix.families.covariances import Covariances
+from jaxmix.prior import Penalty
+
+COLLAPSE = {"float64": 1e-8, "float32": 1e-5}
+"""Smallest eigenvalue that is not degenerate, where the pooled covariance is the identity."""
+
+
+class Gaussian(Family):
+    """k Gaussian components in d columns."""
+
+    means: Float[Array, "k d"]
+    structure: Covariances
+
+    parts: ClassVar[tuple[str, ...]] = ("means", "covariances")
+
+    @property
+    def name(self) -> str:
+        return self.structure.name
+
+    @property
+    def covariances(self) -> Float[Array, "..."]:
+        """Covariances in scikit-learn's shapes: [k d d], tied [d d], diag [k d], spherical [k]."""
+        return self.structure.values
+
+    @property
+    def matrices(self) -> Float[Array, "k d d"]:
+        """Covariances as one matrix a component."""
+        return self.structure.matrices(*self.shape)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        k, d = self.means.shape
+        return k, d
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(int(np.prod(jnp.shape(part))) for part in self.unconstrain().values())
+
+    @property
+    def features(self) -> Features:
+        return _GaussianFeatures(type(self.structure))
+
+    def log_prob(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
+        k, d = self.shape
+        whitened = self.structure.whiten(x[:, None, :] - self.means)
+        constants = d * jnp.log(2 * jnp.pi) + self.structure.log_determinants(k, d)
+        return -(jnp.sum(whitened**2, axis=-1) + constants) / 2
+
+    def natural(self, ridge: Float[Array, ""]) -> Float[Array, "k f"]:
+        k, d = self.shape
+        quadratic = self.structure.quadratic(k)
+        linear = self.structure.precision_product(self.means)
+        constants = d * jnp.log(2 * jnp.pi) + self.structure.log_determinants(k, d)
+        penalties = ridge * quadratic @ self._packed(jnp.eye(d, dtype=self.means.dtype))
+        constant = penalties - (jnp.sum(self.means * linear, axis=1) + constants) / 2
+        return jnp.concatenate([quadratic, linear, constant[:, None]], axis=1)
+
+    def maximize(
+        self, statistics: Float[Array, "k f"], penalty: Penalty, fixed: tuple[str, ...]
+    ) -> "Gaussian":
+        sums, counts = self._moments(statistics)[1:]
+        pseudo = penalty.mean_strength
+        means = (sums + pseudo * penalty.mean) / (counts + pseudo)[:, None]
+        means = self.means if "means" in fixed else means
+        if "covariances" in fixed:
+            return type(self)(means, self.structure)
+        scatter, scale = self._scatter(statistics, means, penalty), self._packed(penalty.scale)
+        d = self.shape[1]
+        structure = self.structure.maximize(scatter, counts, scale, penalty.strength, d)
+        return type(self)(means, structure)
+
+    def _packed(self, matrix: Float[Array, "d d"]) -> Float[Array, " q"]:
+        return self.structure.packed(matrix)
+
+    def _moments(
+        self, statistics: Float[Array, "k f"]
+    ) -> tuple[Float[Array, "k q"], Float[Array, "k d"], Float[Array, " k"]]:
+        d = self.shape[1]
+        return statistics[:, : -d - 1], statistics[:, -d - 1 : -1], statistics[:, -1]
+
+    def _scatter(
+        self, statistics: Float[Array, "k f"], means: Float[Array, "k d"], penalty: Penalty
+    ) -> Float[Array, "k q"]:
+        """Scatter about `means`, with what the ridge and the prior's mean add to it."""
+        second, sums, counts = self._moments(statistics)
+        about = self.structure.products
+        scatter = second - 2 * about(sums, means) + counts[:, None] * about(means, means)
+        ridge = (
+            counts[:, None]
+            * penalty.ridge
+            * self._packed(jnp.eye(means.shape[1], dtype=means.dtype))
+        )
+        offset = means - penalty.mean
+        return scatter + ridge + penalty.mean_strength * about(offset, offset)
+
+    def divergence(
+        self, new: "Gaussian", counts: Float[Array, " k"], penalty: Penalty
+    ) -> Float[Array, ""]:
+        move = self.structure.whiten((new.means - self.means)[None])[0]
+        moved = jnp.sum((counts + penalty.mean_strength) * jnp.sum(move**2, axis=-1)) / 2
+        d = self.shape[1]
+        return moved + self.structure.divergence(new.structure, counts, penalty.strength, d)
+
+    def log_penalty(self, penalty: Penalty) -> Float[Array, ""]:
+        k, d = self.shape
+        scale = self.structure.quadratic(k) @ self._packed(penalty.scale)
+        spread = scale - penalty.strength * self.structure.log_determinants(k, d) / 2
+        offset = self.structure.whiten((self.means - penalty.mean)[None])[0]
+        spread = spread[0] if self.structure.shared else jnp.sum(spread)
+        return spread - penalty.mean_strength * jnp.sum(offset**2) / 2
+
+    def collapsed(
+        self, pooled: Float[Array, "d d"], penalty: Penalty, fixed: tuple[str, ...]
+    ) -> Bool[Array, ""]:
+        if "covariances" in fixed:
+            return jnp.array(False)
+        identity = jnp.eye(len(pooled), dtype=pooled.dtype)
+        narrow = self.structure.below(COLLAPSE[pooled.dtype.name] * pooled)
+        return narrow | self.structure.below(2 * penalty.ridge * identity)
+
+    def minimum_count(self, penalty: Penalty, fixed: tuple[str, ...]) -> Float[Array, ""]:
+        if "covariances" in fixed or not self.structure.spends_a_count_a_column:
+            return jnp.ones_like(penalty.ridge)
+        return jnp.where(penalty.bounds_covariances, 1.0, self.shape[1] + 1.0)
+
+    def unconstrain(self) -> Coordinates:
+        return {"means": self.means, "covariances": self.structure.unconstrain()}
+
+    def constrain(self, coordinates: Coordinates) -> "Gaussian":
+        structure = self.structure
+        if "covariances" in coordinates:
+            structure = structure.constrain(coordinates["covariances"])
+        return type(self)(coordinates.get("means", self.means), structure)
+
+    def affine(self, scale: Float[Array, "..."], shift: Float[Array, " d"]) -> "Gaussian":
+        means = self.means @ scale.T if scale.ndim == 2 else self.means * scale
+        return type(self)(means + shift, self.structure.affine(scale))
+
+    def take(self, order: Int[Array, " m"]) -> "Gaussian":
+        return type(self)(self.means[order], self.structure.take(order))
+
+    def draw(self, key: PRNGKeyArray, labels: Int[Array, " n"]) -> Float[Array, "n d"]:
+        shape = (len(labels), self.shape[1])
+        noise = jax.random.normal(key, shape, self.means.dtype)
+        return self.means[labels] + self.structure.color(noise, labels)
+
+    def describe(self, columns: tuple[str, ...]) -> list[dict[str, float]]:
+        deviations = np.sqrt(np.diagonal(np.asarray(self.matrices), axis1=1, axis2=2))
+        return [
+            {f"mean {c}": float(m) for c, m in zip(columns, row, strict=True)}
+            | {f"sd {c}": float(s) for c, s in zip(columns, spread, strict=True)}
+            for row, spread in zip(np.asarray(self.means), deviations, strict=True)
+        ]
+
+
+class _GaussianFeatures(eqx.Module):
+    """Second-order features, the coordinates and 1; equal, and hashed, by their structure alone."""
+
+    structure: type[Covariances] = eqx.field(static=True)
+
+    def __call__(self, x: Float[Array, "d rows"]) -> Float[Array, "f rows"]:
+        return jnp.concatenate([self.structure.squares(x), x, jnp.ones_like(x[:1])])

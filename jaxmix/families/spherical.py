@@ -1,0 +1,106 @@
+"""Spherical covariances: each component has one variance (notes/em.md, eq. 5 and 6)."""
+
+from typing import ClassVar
+
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxmix.families.covariances import Covariances
+from jaxmix.numerics import excess
+
+
+class Spherical(Covariances):
+    """One variance a component, the same in every direction."""
+
+    variances: Float[Array, " k"]
+
+    name: ClassVar[str] = "spherical"
+    shared: ClassVar[bool] = False
+    spends_a_count_a_column: ClassVar[bool] = False
+
+    @classmethod
+    def from_values(cls, values: Float[Array, "..."], k: int, d: int) -> "Spherical":
+        return cls(values)
+
+    @property
+    def values(self) -> Float[Array, " k"]:
+        return self.variances
+
+    def matrices(self, k: int, d: int) -> Float[Array, "k d d"]:
+        return self.variances[:, None, None] * jnp.eye(d, dtype=self.variances.dtype)
+
+    @staticmethod
+    def expected_shape(k: int, d: int) -> tuple[int, ...]:
+        return (k,)
+
+    @staticmethod
+    def products(a: Float[Array, "*k d"], b: Float[Array, "*k d"]) -> Float[Array, "*k q"]:
+        return jnp.sum(a * b, axis=-1, keepdims=True)
+
+    @staticmethod
+    def squares(x: Float[Array, "d rows"]) -> Float[Array, "q rows"]:
+        return jnp.sum(x * x, axis=0, keepdims=True)
+
+    @staticmethod
+    def packed(matrix: Float[Array, "d d"]) -> Float[Array, " q"]:
+        return jnp.trace(matrix)[None]
+
+    def quadratic(self, k: int) -> Float[Array, "k q"]:
+        return -0.5 / self.variances[:, None]
+
+    def whiten(self, x: Float[Array, "n k d"]) -> Float[Array, "n k d"]:
+        return x / jnp.sqrt(self.variances)[:, None]
+
+    def precision_product(self, v: Float[Array, "k d"]) -> Float[Array, "k d"]:
+        return v / self.variances[:, None]
+
+    def color(self, z: Float[Array, "n d"], labels: Int[Array, " n"]) -> Float[Array, "n d"]:
+        return z * jnp.sqrt(self.variances[labels])[:, None]
+
+    def log_determinants(self, k: int, d: int) -> Float[Array, " k"]:
+        return d * jnp.log(self.variances)
+
+    def maximize(
+        self,
+        scatter: Float[Array, "k q"],
+        counts: Float[Array, " k"],
+        scale: Float[Array, " q"],
+        strength: Float[Array, ""],
+        d: int,
+    ) -> "Spherical":
+        return type(self)((scatter + scale)[:, 0] / (d * (counts + strength)))
+
+    def divergence(
+        self, new: "Spherical", counts: Float[Array, " k"], strength: Float[Array, ""], d: int
+    ) -> Float[Array, ""]:
+        ratios = (new.variances - self.variances) / self.variances
+        return jnp.sum((counts + strength) * d * excess(ratios)) / 2
+
+    def below(self, bound: Float[Array, "d d"]) -> Bool[Array, ""]:
+        return jnp.any(self.variances <= jnp.trace(bound) / len(bound))
+
+    def unconstrain(self) -> Float[Array, " k"]:
+        return jnp.log(self.variances) / 2
+
+    def constrain(self, coordinates: Float[Array, " k"]) -> "Spherical":
+        return type(self)(jnp.exp(2 * coordinates))
+
+    def affine(self, scale: Float[Array, "..."]) -> "Spherical":
+        return type(self)(self.variances * similarity(scale) ** 2)
+
+    def take(self, order: Int[Array, " m"]) -> "Spherical":
+        return type(self)(self.variances[order])
+
+
+def similarity(scale: Float[Array, "..."]) -> Float[Array, ""]:
+    """The scale of a similarity, given as a number or as a multiple of an orthogonal matrix."""
+    if scale.ndim == 0:
+        return scale
+    if scale.ndim == 1:
+        raise ValueError("spherical covariances need one scale for all columns")
+    gram = scale @ scale.T
+    square = jnp.trace(gram) / len(scale)
+    if not isinstance(scale, Tracer) and not jnp.allclose(gram, square * jnp.eye(len(scale))):
+        raise ValueError("spherical covariances need a multiple of an orthogonal matrix")
+    return jnp.sqrt(square)

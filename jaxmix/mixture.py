@@ -1,0 +1,265 @@
+"""Mixture: k log-weights and a family of components; it never asks which family it has.
+
+Densities here are the textbook's, log-sum-exp over components of log-weight plus log-density,
+to full accuracy anywhere; the fast form that fits use is in statistics.py (notes/em.md, eq. 1, 2).
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
+
+from jaxmix.families import Coordinates, Family, Gaussian, structure
+from jaxmix.inputs import as_matrix
+from jaxmix.numerics import categorical_divergence, logsumexp, softmax
+from jaxmix.precision import to_jax
+from jaxmix.prior import Penalty
+from jaxmix.streams import stream
+
+
+class Mixture(eqx.Module):
+    r"""A mixture density $p(x) = \sum_k w_k\, p_k(x)$.
+
+    Built by `gaussian_mixture`, `initialize`, `m_step` or `fit`; a pytree of arrays.
+
+    Examples:
+        >>> import jaxmix as jm
+        >>> mixture = jm.gaussian_mixture(
+        ...     [0.5, 0.5], [[-2.0], [2.0]], [1.0, 1.0], family="spherical"
+        ... )
+        >>> mixture.predict([[-1.5], [1.0]]).tolist()
+        [0, 1]
+    """
+
+    log_weights: Float[Array, " k"]
+    family: Family
+
+    @property
+    def weights(self) -> Float[Array, " k"]:
+        """Mixing proportions, which sum to 1."""
+        return jnp.exp(self.log_weights)
+
+    @property
+    def means(self) -> Float[Array, "k d"]:
+        """Means of the components, in the units of the data."""
+        return self._part("means")
+
+    @property
+    def covariances(self) -> Float[Array, "..."]:
+        """Covariances: full [k d d], tied [d d], diag [k d], spherical [k]."""
+        return self._part("covariances")
+
+    def _part(self, name: str) -> Any:
+        if name not in self.family.parts:
+            raise AttributeError(
+                f"a {self.family.name} mixture has {', '.join(self.family.parts)}, not {name}"
+            )
+        return getattr(self.family, name)
+
+    @property
+    def num_components(self) -> int:
+        """The number of components k."""
+        return self.family.shape[0]
+
+    @property
+    def num_parameters(self) -> int:
+        """Free parameters: k - 1 weights and those of the components."""
+        return self.num_components - 1 + self.family.num_parameters
+
+    def log_prob(self, x: Any) -> Float[Array, " n"]:
+        r"""Log-density of every row, $\log \sum_k w_k p_k(x_i)$, in nats.
+
+        Args:
+            x: data [n d], or anything that `fit` takes.
+
+        Returns:
+            Log-densities [n].
+        """
+        return logsumexp(self.joint_log_prob(self.rows(x)))
+
+    def joint_log_prob(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
+        """log w_k + log p_k(x_i) for every row and component."""
+        return self.log_weights + self.family.log_prob(x)
+
+    def responsibilities(self, x: Any) -> Float[Array, "n k"]:
+        r"""Posterior probabilities of the components, $w_k p_k(x_i) / p(x_i)$; rows sum to 1."""
+        return softmax(self.joint_log_prob(self.rows(x)))
+
+    def predict(self, x: Any) -> Int[Array, " n"]:
+        """The most probable component of every row."""
+        return jnp.argmax(self.joint_log_prob(self.rows(x)), axis=1)
+
+    def rows(self, x: Any) -> Float[Array, "n d"]:
+        """Data as rows in the mixture's precision; raises ValueError for another dimension."""
+        x = as_rows(x, self.log_weights.dtype)
+        if x.shape[1] != self.family.shape[1]:
+            raise ValueError(f"the mixture has {self.family.shape[1]} columns, x has {x.shape[1]}")
+        return x
+
+    def sample(self, n: int, seed: int = 0) -> tuple[Float[Array, "n d"], Int[Array, " n"]]:
+        """Draw n observations and the components that they came from.
+
+        Args:
+            n: number of observations.
+            seed: an integer; the same seed gives the same sample.
+
+        Returns:
+            Observations [n d] and labels [n].
+        """
+        label_key, draw_key = jax.random.split(stream(seed, "sample"))
+        labels = jax.random.categorical(label_key, self.log_weights, shape=(n,))
+        return self.family.draw(draw_key, labels), labels
+
+    def affine(self, scale: ArrayLike, shift: ArrayLike) -> "Mixture":
+        """The mixture of scale x + shift, where x follows this one.
+
+        Args:
+            scale: a number, one number a column, or a [d d] matrix, as the family allows.
+            shift: a number or [d].
+
+        Returns:
+            The transformed mixture, with the same weights.
+
+        Raises:
+            ValueError: if the family is not closed under the map.
+        """
+        dtype, d = self.log_weights.dtype, self.family.shape[1]
+        shift = jnp.broadcast_to(jnp.asarray(shift, dtype), (d,))
+        return type(self)(self.log_weights, self.family.affine(jnp.asarray(scale, dtype), shift))
+
+    def take(self, order: Any) -> "Mixture":
+        """Components in another order, weights renormalized."""
+        order = jnp.asarray(order)
+        return type(self)(jax.nn.log_softmax(self.log_weights[order]), self.family.take(order))
+
+    def natural(self, ridge: ArrayLike = 0.0) -> Float[Array, "k f"]:
+        """Natural parameters W: W phi(x) is log w_k + log p_k(x) less the ridge's part."""
+        ridge = jnp.asarray(ridge, self.log_weights.dtype)
+        return self.family.natural(ridge).at[:, -1].add(self.log_weights)
+
+    def maximize(
+        self, statistics: Float[Array, "k f"], penalty: Penalty, fixed: tuple[str, ...] = ()
+    ) -> "Mixture":
+        """The M-step from expected sufficient statistics; `fixed` parts stay as they are."""
+        family = self.family.maximize(statistics, penalty, fixed)
+        if "weights" in fixed:
+            return type(self)(self.log_weights, family)
+        counts = statistics[:, -1] + penalty.concentration - 1
+        return type(self)(jnp.log(counts) - jnp.log(jnp.sum(counts)), family)
+
+    def divergence(
+        self, new: "Mixture", counts: Float[Array, " k"], penalty: Penalty
+    ) -> Float[Array, ""]:
+        """Q(new) - Q(self) plus the penalties' change, where `new` is the M-step's outcome."""
+        total = jnp.sum(counts + penalty.concentration - 1)
+        weights = total * categorical_divergence(new.weights, self.weights)
+        return weights + self.family.divergence(new.family, counts, penalty)
+
+    def log_penalty(self, penalty: Penalty) -> Float[Array, ""]:
+        """The prior's part of the objective."""
+        concentration = (penalty.concentration - 1) * jnp.sum(self.log_weights)
+        return concentration + self.family.log_penalty(penalty)
+
+    def unconstrain(self, fixed: tuple[str, ...] = ()) -> Coordinates:
+        """Real coordinates of every part that is not fixed; weights are k log-weights."""
+        coordinates = {"weights": self.log_weights} | self.family.unconstrain()
+        return {name: value for name, value in coordinates.items() if name not in fixed}
+
+    def constrain(self, coordinates: Coordinates) -> "Mixture":
+        """The mixture at these coordinates; absent parts keep their present values."""
+        log_weights = self.log_weights
+        if "weights" in coordinates:
+            log_weights = jax.nn.log_softmax(coordinates["weights"])
+        return type(self)(log_weights, self.family.constrain(coordinates))
+
+    @property
+    def is_finite(self) -> Bool[Array, ""]:
+        """Whether every parameter is finite."""
+        return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(self)]))
+
+
+def as_rows(x: Any, dtype: Any = None) -> Float[Array, "n d"]:
+    """Data as a [n d] array: traced arrays as they are, anything else after the entry checks."""
+    if isinstance(x, Tracer):
+        return x[:, None] if x.ndim == 1 else x
+    values = to_jax(as_matrix(x)[0])
+    return values if dtype is None else values.astype(dtype)
+
+
+def gaussian_mixture(weights: Any, means: Any, covariances: Any, family: str = "full") -> Mixture:
+    r"""A Gaussian mixture $\sum_k w_k N(\mu_k, \Sigma_k)$ from plain arrays.
+
+    Args:
+        weights: mixing proportions [k], positive, summing to 1.
+        means: [k d], in the units of the data.
+        covariances: full [k d d], tied [d d], diag [k d], spherical [k]; squared units. A single
+            number stands for that variance in every place of its shape.
+        family: "full", "tied", "diag" or "spherical".
+
+    Returns:
+        A `Mixture` in the precision of the arguments.
+
+    Raises:
+        ValueError: for weights that are not positive or do not sum to 1, shapes that do not agree,
+            covariances that are not positive definite, or an unknown family.
+
+    Examples:
+        >>> import jaxmix as jm
+        >>> jm.gaussian_mixture([0.3, 0.7], [[0.0], [4.0]], [[[1.0]], [[2.0]]]).num_parameters
+        5
+    """
+    kind = structure(family)
+    arrays = [
+        _floats(name, value)
+        for name, value in (("weights", weights), ("means", means), ("covariances", covariances))
+    ]
+    weights, means, covariances = arrays
+    _check_weights(weights)
+    means = means[:, None] if means.ndim == 1 and len(means) == len(weights) else means
+    if means.ndim != 2 or len(means) != len(weights):
+        raise ValueError(f"means must be [{len(weights)} d], got shape {means.shape}")
+    shape = kind.expected_shape(*means.shape)
+    covariances = _check_covariances(covariances, shape, family)
+    dtype = jnp.result_type(*arrays)
+    log_weights = jnp.log(jnp.asarray(weights, dtype))
+    values = kind.from_values(jnp.asarray(covariances, dtype), *means.shape)
+    return Mixture(jax.nn.log_softmax(log_weights), Gaussian(jnp.asarray(means, dtype), values))
+
+
+def _floats(name: str, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+        array = array if array.dtype in (np.float32, np.float64) else array.astype(float)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be numbers, got {value!r}") from None
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} must be finite, got {array!r}")
+    return array
+
+
+def _check_weights(weights: np.ndarray) -> None:
+    if weights.ndim != 1 or not len(weights):
+        raise ValueError(f"weights must be [k], got shape {weights.shape}")
+    if not np.all(weights > 0):
+        raise ValueError(f"weights must be positive, got {weights.min():g}; drop empty components")
+    if abs(weights.sum() - 1) > 1e-6:
+        raise ValueError(f"weights must sum to 1, got {weights.sum():.9g}; divide by their sum")
+
+
+def _check_covariances(values: np.ndarray, shape: tuple[int, ...], family: str) -> np.ndarray:
+    if values.ndim == 0 and family in ("full", "tied"):
+        values = values * np.broadcast_to(np.eye(shape[-1], dtype=values.dtype), shape)
+    values = np.broadcast_to(values, shape) if values.ndim == 0 else values
+    if values.shape != shape:
+        raise ValueError(f"{family} covariances must have shape {shape}, got {values.shape}")
+    matrices = family in ("full", "tied")
+    if matrices and not np.allclose(values, np.swapaxes(values, -1, -2), rtol=1e-6, atol=0):
+        raise ValueError("covariances must be symmetric")
+    least = np.linalg.eigvalsh(values).min() if matrices else values.min()
+    if not least > 0:
+        raise ValueError(f"covariances must be positive definite, got least eigenvalue {least:g}")
+    return values

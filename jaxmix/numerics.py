@@ -1,0 +1,123 @@
+"""Log-space and matrix functions that the whole kit shares.
+
+Stable softmax and logsumexp, pairwise distances, packed symmetric matrices, and the small functions
+that keep Kullback-Leibler divergences accurate near zero (notes/stopping.md, eq. 4 and 5).
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+
+def softmax(x: Float[Array, "*batch k"], axis: int = -1) -> Float[Array, "*batch k"]:
+    r"""Probabilities proportional to exponentials, $e^{x_j} / \sum_l e^{x_l}$, without overflow.
+
+    Args:
+        x: log-weights, any shape.
+        axis: the axis whose entries sum to 1 in the result.
+
+    Returns:
+        An array of the shape of `x`; the argument is left as it was.
+
+    Examples:
+        >>> import jax.numpy as jnp, jaxmix as jm
+        >>> [
+        ...     [round(float(p), 4) for p in row]
+        ...     for row in jm.softmax(jnp.array([[1000.0, 1000.0], [1.0, 2.0]]))
+        ... ]
+        [[0.5, 0.5], [0.2689, 0.7311]]
+    """
+    return jax.nn.softmax(jnp.asarray(x), axis=axis)
+
+
+def logsumexp(x: Float[Array, "..."], axis: int = -1) -> Float[Array, "..."]:
+    r"""Logarithm of a sum of exponentials, $\log \sum_l e^{x_l}$, without overflow or underflow.
+
+    Args:
+        x: exponents, any shape.
+        axis: the axis summed over.
+
+    Returns:
+        An array of the shape of `x` without that axis; -inf where every entry is -inf.
+
+    Examples:
+        >>> import jax.numpy as jnp, jaxmix as jm
+        >>> [round(float(v), 4) for v in jm.logsumexp(jnp.array([[1000.0, 1000.0], [1.0, 2.0]]))]
+        [1000.6931, 2.3133]
+    """
+    return jax.nn.logsumexp(jnp.asarray(x), axis=axis)
+
+
+def pairwise_distances(x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[Array, "n m"]:
+    r"""Euclidean distances $\lVert x_i - y_j \rVert$ between all rows of two tables.
+
+    Differences come before squares, so that near points far from the origin keep their digits.
+
+    Args:
+        x: [n d] rows.
+        y: [m d] rows.
+
+    Returns:
+        Distances [n m], in the units of the rows.
+
+    Examples:
+        >>> import jax.numpy as jnp, jaxmix as jm
+        >>> jm.pairwise_distances(jnp.array([[0.0, 0.0]]), jnp.array([[3.0, 4.0]])).tolist()
+        [[5.0]]
+    """
+    difference = jnp.asarray(x)[:, None, :] - jnp.asarray(y)[None, :, :]
+    return jnp.linalg.norm(difference, axis=-1)
+
+
+def excess(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    r"""$u - \log(1 + u) \ge 0$ to full relative accuracy, also where both terms agree.
+
+    With $s = u / (2 + u)$ the logarithm is $2 \operatorname{artanh} s$, and the difference is
+    $u s - 2 (s^3/3 + s^5/5 + \dots)$, whose terms do not cancel.
+    """
+    near = jnp.abs(u) < 0.25
+    small = jnp.where(near, u, 0.0)
+    s = small / (2 + small)
+    series = sum(s ** (2 * j - 2) / (2 * j + 1) for j in range(9, 0, -1))
+    return jnp.where(near, small * s - 2 * s**3 * series, u - jnp.log1p(jnp.where(near, 0.0, u)))
+
+
+def categorical_divergence(new: Float[Array, " k"], old: Float[Array, " k"]) -> Float[Array, ""]:
+    r"""Kullback-Leibler divergence $\sum_k w'_k \log(w'_k / w_k)$ of two sets of weights."""
+    possible = new > 0
+    ratio = (old - new) / jnp.where(possible, new, 1.0)
+    return jnp.sum(jnp.where(possible, new * excess(jnp.where(possible, ratio, 0.0)), old))
+
+
+def cholesky_or_zero(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]:
+    """Lower Cholesky factors; zero where a finite matrix has none, so that it is seen."""
+    factors = jnp.linalg.cholesky(matrices)
+    finite = jnp.all(jnp.isfinite(matrices), axis=(-2, -1), keepdims=True)
+    exists = jnp.all(jnp.isfinite(factors), axis=(-2, -1), keepdims=True)
+    return jnp.where(finite & ~exists, 0.0, factors)
+
+
+def has_no_factor(matrices: Float[Array, "*k d d"]) -> Bool[Array, "*k"]:
+    """Whether a finite symmetric matrix fails to be positive definite."""
+    finite = jnp.all(jnp.isfinite(matrices), axis=(-2, -1))
+    return finite & ~jnp.all(jnp.isfinite(jnp.linalg.cholesky(matrices)), axis=(-2, -1))
+
+
+def triangle(d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column indices of the upper triangle, row by row, diagonal included."""
+    return np.triu_indices(d)
+
+
+def pack(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k q"]:
+    """Upper triangles of symmetric matrices as rows of length d (d + 1) / 2."""
+    rows, columns = triangle(matrices.shape[-1])
+    return matrices[..., rows, columns]
+
+
+def unpack(packed: Float[Array, "*k q"], d: int) -> Float[Array, "*k d d"]:
+    """Symmetric matrices from their packed upper triangles."""
+    rows, columns = triangle(d)
+    index = np.zeros((d, d), dtype=int)
+    index[rows, columns] = index[columns, rows] = np.arange(len(rows))
+    return packed[..., index]

@@ -1,0 +1,35 @@
+"""Arrays in the precision of the data, as JAX's 64-bit switch allows it.
+
+JAX turns float64 into float32 without a word while 64-bit mode is off; here it is said, once.
+"""
+
+import warnings
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+_said: list[bool] = []
+
+
+def to_jax(values: np.ndarray) -> Array:
+    """A NumPy array as a JAX array, with one warning a process where float64 is lost."""
+    if values.dtype == np.float64 and not jax.config.read("jax_enable_x64") and not _said:
+        _said.append(True)
+        warnings.warn(
+            "float64 data, but JAX's 64-bit mode is off: computing in float32. Put "
+            'jax.config.update("jax_enable_x64", True) first, or pass float32 data to be silent',
+            stacklevel=4,
+        )
+    return jnp.asarray(values)
+
+
+def cast(tree: Any, dtype: Any) -> Any:
+    """A module with every floating array in this precision."""
+
+    def convert(leaf: Array) -> Array:
+        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    return jax.tree.map(convert, tree)

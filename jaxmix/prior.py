@@ -1,0 +1,127 @@
+"""Penalties on a mixture's parameters: conjugate, so that the M-step keeps its closed form.
+
+They are penalties in the parameters' own coordinates, without a Jacobian, so that EM and gradient
+methods climb one objective (notes/em.md, eq. 8 to 11).
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Bool, Float
+
+
+class Prior(eqx.Module):
+    r"""A conjugate penalty added to the log-likelihood; every part left out adds nothing.
+
+    $$-\tfrac12\sum_k\big(\nu\log|\Sigma_k|+\operatorname{tr}(\Lambda\Sigma_k^{-1})
+    +\kappa(\mu_k-m)^\top\Sigma_k^{-1}(\mu_k-m)\big)+(\alpha-1)\sum_k\log w_k$$
+
+    Its M-step is $\Sigma_k = (S_k + \Lambda)/(N_k + \nu)$ with scatter $S_k$,
+    $\mu_k = (\sum_i r_{ik} x_i + \kappa m)/(N_k + \kappa)$ and $w_k \propto N_k + \alpha - 1$.
+    A covariance that all components share is penalized once.
+
+    Args:
+        covariance_scale: $\Lambda$, in squared units of the data: a number (times the identity),
+            [d] (a diagonal) or [d d].
+        covariance_strength: $\nu \ge 0$, in observations.
+        mean: $m$ [d], in the units of the data; the mean of the data when left out.
+        mean_strength: $\kappa \ge 0$, in observations.
+        weight_concentration: $\alpha \ge 1$ of a symmetric Dirichlet; 1 is flat.
+
+    Examples:
+        >>> import jaxmix as jm
+        >>> jm.Prior(covariance_scale=0.1, covariance_strength=2.0).covariance_strength
+        2.0
+
+    Source: Fraley & Raftery (2007), Journal of Classification 24, section 3.
+    """
+
+    covariance_scale: ArrayLike | None = None
+    covariance_strength: ArrayLike | None = None
+    mean: ArrayLike | None = None
+    mean_strength: ArrayLike | None = None
+    weight_concentration: ArrayLike | None = None
+
+
+class Penalty(eqx.Module):
+    """A prior and a ridge as arrays, every part present, in the coordinates of centered data."""
+
+    ridge: Float[Array, ""]
+    scale: Float[Array, "d d"]
+    strength: Float[Array, ""]
+    mean: Float[Array, " d"]
+    mean_strength: Float[Array, ""]
+    concentration: Float[Array, ""]
+
+    @property
+    def bounds_covariances(self) -> Bool[Array, ""]:
+        """Whether the penalty keeps every covariance away from zero."""
+        return (self.ridge > 0) | (jnp.trace(self.scale) > 0)
+
+
+def penalty(prior: Prior | None, ridge: ArrayLike, center: Float[Array, " d"]) -> Penalty:
+    """The penalty that a prior and a ridge make where the data are centered at `center`."""
+    prior = Prior() if prior is None else prior
+    d = center.shape[0]
+
+    def array(value: ArrayLike | None, default: float = 0.0) -> Array:
+        return jnp.asarray(default if value is None else value, center.dtype)
+
+    scale = array(prior.covariance_scale)
+    return Penalty(
+        ridge=array(ridge),
+        scale=scale if scale.ndim == 2 else jnp.diag(jnp.broadcast_to(scale, (d,))),
+        strength=array(prior.covariance_strength),
+        mean=jnp.zeros_like(center) if prior.mean is None else array(prior.mean) - center,
+        mean_strength=array(prior.mean_strength),
+        concentration=array(prior.weight_concentration, 1.0),
+    )
+
+
+def check_penalty(prior: Prior | None, ridge: ArrayLike, d: int) -> None:
+    """Raise ValueError or TypeError for a prior or a ridge that no fit can use."""
+    if prior is not None and not isinstance(prior, Prior):
+        raise TypeError(f"prior must be a jaxmix.Prior or None, got {type(prior).__name__}")
+    numbers = {
+        "ridge": (ridge, 0.0),
+        **(
+            {}
+            if prior is None
+            else {
+                "covariance_strength": (prior.covariance_strength, 0.0),
+                "mean_strength": (prior.mean_strength, 0.0),
+                "weight_concentration": (prior.weight_concentration, 1.0),
+            }
+        ),
+    }
+    for name, (value, least) in numbers.items():
+        if value is not None and not isinstance(value, Tracer):
+            _check_number(name, value, least)
+    if prior is not None:
+        _check_shapes(prior, d)
+
+
+def _check_number(name: str, value: ArrayLike, least: float) -> None:
+    try:
+        number = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
+    if number.ndim or not np.isfinite(number) or number < least:
+        raise ValueError(f"{name} must be a finite number of at least {least:g}, got {value!r}")
+
+
+def _check_shapes(prior: Prior, d: int) -> None:
+    scale, mean = prior.covariance_scale, prior.mean
+    if mean is not None and np.shape(mean) not in ((), (d,)):
+        raise ValueError(f"the prior's mean must have {d} entries, got shape {np.shape(mean)}")
+    if scale is None or isinstance(scale, Tracer):
+        return
+    if np.shape(scale) not in ((), (d,), (d, d)):
+        raise ValueError(
+            f"covariance_scale must be a number, [{d}] or [{d} {d}], got shape {np.shape(scale)}"
+        )
+    values = np.asarray(scale, dtype=float)
+    least = np.linalg.eigvalsh(values).min() if values.ndim == 2 else values.min()
+    if not least >= 0:
+        raise ValueError("covariance_scale must be positive semidefinite")
