@@ -1,0 +1,151 @@
+"""Problem: what every method climbs, and what one pass says at a mixture.
+
+The objective is the log-likelihood of the data plus the prior's penalty, with the ridge inside each
+component's log-density. Data, prior and starts live in coordinates centered on the data's mean,
+which `fit` enters and leaves once (notes/em.md, eq. 7 to 11).
+"""
+
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Bool, Float
+
+from jaxmix.families.base import Coordinates
+from jaxmix.mixture import Mixture
+from jaxmix.prior import Penalty, Prior, penalty
+from jaxmix.statistics import (
+    Blocks,
+    Table,
+    autodiff_log_likelihood,
+    classified_statistics,
+    differentiated_statistics,
+    expected_statistics,
+    in_blocks,
+    marginal_log_likelihood,
+)
+
+
+class Evaluation(eqx.Module):
+    """What one pass says at a mixture."""
+
+    objective: Float[Array, ""]
+    """Log-likelihood plus penalties, in nats."""
+
+    statistics: Float[Array, "k f"]
+    """Expected sufficient statistics, the derivative in natural parameters."""
+
+    em_step: Mixture
+    """The M-step from these statistics."""
+
+    gap: Float[Array, ""]
+    """Q(em_step) - Q(mixture) >= 0, the nats that one more EM step promises."""
+
+
+class Problem(eqx.Module):
+    """Data, sample weights, penalties and fixed parts: one objective for every method."""
+
+    data: Blocks
+    center: Float[Array, " d"]
+    pooled: Float[Array, "d d"]
+    """Covariance of all the data: the metric in which components count as collapsed."""
+    total: Float[Array, ""]
+    penalty: Penalty
+    fixed: tuple[str, ...] = eqx.field(static=True, default=())
+    hard: bool = eqx.field(static=True, default=False)
+    """Whether the objective is the classification log-likelihood instead of the marginal one."""
+
+    @partial(jax.jit, static_argnames="gradient")
+    def evaluate(self, mixture: Mixture, gradient: str = "fisher") -> Evaluation:
+        """One pass: objective, statistics, EM step and gap at a mixture.
+
+        Args:
+            mixture: in the problem's centered coordinates.
+            gradient: where the statistics come from: "fisher", the E-step, or "autodiff", the
+                reverse sweep through the log-likelihood, which gives the same numbers.
+        """
+        statistics = classified_statistics if self.hard else STATISTICS[gradient]
+        table = mixture.natural(self.penalty.ridge)
+        log_likelihood, expected = statistics(mixture.family.features, table, self.data)
+        em_step = mixture.maximize(expected, self.penalty, self.fixed)
+        return Evaluation(
+            objective=log_likelihood + mixture.log_penalty(self.penalty),
+            statistics=expected,
+            em_step=em_step,
+            gap=mixture.divergence(em_step, expected[:, -1], self.penalty),
+        )
+
+    def objective(self, mixture: Mixture, gradient: str = "fisher") -> Float[Array, ""]:
+        """The objective alone, differentiable by Fisher's rule or by plain autodiff."""
+        log_likelihood = OBJECTIVES[gradient]
+        table = mixture.natural(self.penalty.ridge)
+        value = log_likelihood(mixture.family.features, table, self.data)
+        return value + mixture.log_penalty(self.penalty)
+
+    def log_likelihood(self, mixture: Mixture) -> Float[Array, ""]:
+        """The marginal log-likelihood without any penalty, in nats."""
+        return autodiff_log_likelihood(mixture.family.features, mixture.natural(), self.data)
+
+    def gradient(self, mixture: Mixture, statistics: Table) -> Coordinates:
+        """The objective's gradient in the free coordinates, from one pass's statistics.
+
+        The statistics are the derivative in natural parameters, whatever way they were found; the
+        chain rule through the table and the penalty does the rest (notes/gradient.md, eq. 3).
+        """
+
+        def linear(coordinates: Coordinates) -> Float[Array, ""]:
+            moved = mixture.constrain(coordinates)
+            return jnp.vdot(statistics, moved.natural(self.penalty.ridge)) + moved.log_penalty(
+                self.penalty
+            )
+
+        return jax.grad(linear)(mixture.unconstrain(self.fixed))
+
+    def gradient_norm(self, mixture: Mixture, statistics: Table) -> Float[Array, ""]:
+        """Euclidean norm of the gradient in the free coordinates, a unit of sample weight."""
+        leaves = jax.tree.leaves(self.gradient(mixture, statistics))
+        return jnp.sqrt(sum(jnp.vdot(leaf, leaf) for leaf in leaves)) / self.total
+
+    def is_degenerate(self, mixture: Mixture, counts: Float[Array, " k"]) -> Bool[Array, ""]:
+        """Whether a component has collapsed or lost its observations."""
+        few = counts < mixture.family.minimum_count(self.penalty, self.fixed)
+        return jnp.any(few) | mixture.family.collapsed(self.pooled, self.penalty, self.fixed)
+
+    def enter(self, mixture: Mixture) -> Mixture:
+        """A mixture in the user's units, in the problem's centered coordinates."""
+        return mixture.affine(1.0, -self.center)
+
+    def leave(self, mixture: Mixture) -> Mixture:
+        """A mixture in centered coordinates, in the user's units."""
+        return mixture.affine(1.0, self.center)
+
+
+OBJECTIVES = {"fisher": marginal_log_likelihood, "autodiff": autodiff_log_likelihood}
+STATISTICS = {"fisher": expected_statistics, "autodiff": differentiated_statistics}
+
+
+def build_problem(
+    x: Float[Array, "n d"],
+    sample_weights: Float[Array, " n"] | None = None,
+    prior: Prior | None = None,
+    ridge: ArrayLike = 0.0,
+    fixed: tuple[str, ...] = (),
+    hard: bool = False,
+    rows: int | None = None,
+) -> Problem:
+    """Center data at their mean and cut them into blocks; a plain JAX function."""
+    weights = jnp.ones(len(x), x.dtype) if sample_weights is None else sample_weights
+    weights = weights.astype(x.dtype)
+    total = jnp.sum(weights)
+    center = jax.lax.stop_gradient(weights @ x / total)
+    centered = x - center
+    return Problem(
+        data=in_blocks(centered, weights, rows),
+        center=center,
+        pooled=jax.lax.stop_gradient((centered * weights[:, None]).T @ centered / total),
+        total=total,
+        penalty=penalty(prior, ridge, center),
+        fixed=fixed,
+        hard=hard,
+    )

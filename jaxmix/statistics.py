@@ -1,0 +1,155 @@
+"""The one pass over the data: log-likelihood and expected sufficient statistics, block by block.
+
+With features phi(x) and natural parameters W [k f], the log-densities of a block are W phi, and its
+expected sufficient statistics S are the responsibilities times phi. The derivative of the
+log-likelihood with respect to W is S (Fisher's identity, notes/gradient.md, eq. 2), so that one
+gradient costs one pass, in forward mode and in reverse mode.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
+from jax.lax import Precision
+from jaxtyping import Array, Float
+
+from jaxmix.families.base import Features
+
+Table = Float[Array, "k f"]
+Pass = tuple[Float[Array, ""], Table]
+
+BLOCK_BYTES = 3 * 2**20
+"""Features of one block: what a second-level cache holds."""
+
+
+class Blocks(eqx.Module):
+    """Data in blocks, a column of x a row of memory; padding has sample weight 0."""
+
+    x: Float[Array, "blocks d rows"]
+    sample_weights: Float[Array, "blocks rows"]
+
+    @property
+    def total(self) -> Float[Array, ""]:
+        """The sum of the sample weights: the n of means, BIC and stopping rules."""
+        return jnp.sum(self.sample_weights)
+
+
+def block_length(n: int, d: int, itemsize: int) -> int:
+    """Rows a block: a power of two by dtype and d alone, except that few rows are one block."""
+    largest = BLOCK_BYTES // (itemsize * (d + 1) * (d + 2) // 2)
+    largest = min(max(1 << largest.bit_length() - 1, 256), 8192)
+    return min(largest, max(64, 1 << (n - 1).bit_length()))
+
+
+def in_blocks(
+    x: Float[Array, "n d"],
+    sample_weights: Float[Array, " n"] | None = None,
+    rows: int | None = None,
+) -> Blocks:
+    """Cut data into blocks of equal length, padded with rows of weight 0."""
+    n, d = x.shape
+    rows = block_length(n, d, x.dtype.itemsize) if rows is None else rows
+    weights = jnp.ones(n, x.dtype) if sample_weights is None else sample_weights.astype(x.dtype)
+    padding = -n % rows
+    x = jnp.pad(x, ((0, padding), (0, 0))).reshape(-1, rows, d)
+    return Blocks(jnp.swapaxes(x, 1, 2), jnp.pad(weights, (0, padding)).reshape(-1, rows))
+
+
+def soft(logits: Float[Array, "k rows"]) -> tuple[Float[Array, " rows"], Float[Array, "k rows"]]:
+    """Marginal log-densities and responsibilities."""
+    largest = jax.lax.stop_gradient(jnp.max(logits, axis=0))
+    exponentials = jnp.exp(logits - largest)
+    totals = jnp.sum(exponentials, axis=0)
+    return largest + jnp.log(totals), exponentials / totals
+
+
+def hard(logits: Float[Array, "k rows"]) -> tuple[Float[Array, " rows"], Float[Array, "k rows"]]:
+    """Classification log-densities and 0-1 assignments to the most probable component."""
+    assignments = jax.nn.one_hot(
+        jnp.argmax(logits, axis=0), len(logits), axis=0, dtype=logits.dtype
+    )
+    return jnp.max(logits, axis=0), assignments
+
+
+Assign = Callable[[Float[Array, "k rows"]], tuple[Float[Array, " rows"], Float[Array, "k rows"]]]
+
+
+def plain_pass(features: Features, assign: Assign, table: Table, data: Blocks) -> Pass:
+    """Log-likelihood and statistics by a scan over blocks that any kind of autodiff can take apart.
+
+    A block is computed again in the reverse sweep, so that no derivative holds [n k] numbers.
+    """
+
+    @jax.checkpoint
+    def block(x: Float[Array, "d rows"], weights: Float[Array, " rows"]) -> Pass:
+        phi = features(x)
+        logits = jnp.matmul(table, phi, precision=Precision.HIGHEST)
+        log_densities, assignments = assign(logits)
+        # Features as rows of the product: the faster of its two orders on CPUs.
+        statistics = jnp.matmul(phi, (assignments * weights).T, precision=Precision.HIGHEST)
+        return jnp.vdot(log_densities, weights), statistics.T
+
+    def add(carry: Pass, one: tuple[Any, Any]) -> tuple[Pass, None]:
+        return jax.tree.map(jnp.add, carry, block(*one)), None
+
+    start = jnp.zeros((), table.dtype), jnp.zeros_like(table)
+    return jax.lax.scan(add, start, (data.x, data.sample_weights))[0]
+
+
+def expected_statistics(features: Features, table: Table, data: Blocks) -> Pass:
+    """The E-step: log-likelihood and responsibility-weighted features."""
+    return plain_pass(features, soft, table, data)
+
+
+def classified_statistics(features: Features, table: Table, data: Blocks) -> Pass:
+    """The hard E-step: classification log-likelihood and features summed by assignment."""
+    return plain_pass(features, hard, table, data)
+
+
+def differentiated_statistics(features: Features, table: Table, data: Blocks) -> Pass:
+    """The same statistics by reverse-mode autodiff of the log-likelihood, without any identity."""
+    return jax.value_and_grad(partial(autodiff_log_likelihood, features))(table, data)
+
+
+def autodiff_log_likelihood(features: Features, table: Table, data: Blocks) -> Float[Array, ""]:
+    """The log-likelihood of a table of natural parameters, for plain autodiff."""
+    return plain_pass(features, soft, table, data)[0]
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def marginal_log_likelihood(features: Features, table: Table, data: Blocks) -> Float[Array, ""]:
+    """The log-likelihood of a table of natural parameters, with Fisher's identity as its rule."""
+    return autodiff_log_likelihood(features, table, data)
+
+
+@partial(marginal_log_likelihood.defjvp, symbolic_zeros=True)
+def _fisher(features: Features, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    """d(log-likelihood) = <S, dW>, plus plain autodiff where data or sample weights move."""
+    table, data = primals
+    table_tangent, data_tangent = tangents
+    value, statistics = expected_statistics(features, table, data)
+    change = jnp.zeros_like(value)
+    if not isinstance(table_tangent, SymbolicZero):
+        change = change + jnp.vdot(statistics, table_tangent)
+    moving = jax.tree.leaves(data_tangent, is_leaf=_is_zero)
+    if not all(map(_is_zero, moving)):
+        along = jax.tree.map(_instantiate, data_tangent, is_leaf=_is_zero)
+        change = (
+            change
+            + jax.jvp(
+                lambda moved: autodiff_log_likelihood(features, table, moved), (data,), (along,)
+            )[1]
+        )
+    return value, change
+
+
+def _is_zero(tangent: Any) -> bool:
+    return isinstance(tangent, SymbolicZero)
+
+
+def _instantiate(tangent: Any) -> Array:
+    return jnp.zeros(tangent.shape, tangent.dtype) if _is_zero(tangent) else tangent
