@@ -1,0 +1,79 @@
+"""What `fit` asks of its arguments before anything is compiled; every message says what to do."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxmix.families import Family
+from jaxmix.inputs import unknown
+from jaxmix.methods import Method
+from jaxmix.mixture import Mixture
+from jaxmix.stopping import Stop
+
+
+def check_start(start: Any, d: int, total: float) -> None:
+    """Raise unless `start` is a mixture that fits the data's columns and size."""
+    if not isinstance(start, Mixture):
+        raise TypeError(
+            f"start must be a Mixture, got {type(start).__name__}; jaxmix.initialize makes one"
+        )
+    k, columns = start.family.shape
+    if columns != d:
+        raise ValueError(f"the start has {columns} columns, the data have {d}")
+    if any(not np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(start)):
+        raise ValueError("the start must be finite with positive weights, got NaN or infinity")
+    check_k(k, total)
+
+
+def check_k(k: Any, total: float) -> None:
+    """Raise unless k is a number of components that the observations can carry."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer):
+        raise TypeError(f"k must be a whole number, got {k!r}")
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    if k > total:
+        raise ValueError(f"k={k} components, but only {total:g} observations; use a smaller k")
+
+
+def check_method(method: Any, stop: Any) -> None:
+    """Raise unless method and stop are objects of their kinds."""
+    if isinstance(method, type) and issubclass(method, Method):
+        raise TypeError(f"method must be an object; write {method.__name__}()")
+    if not isinstance(method, Method):
+        raise TypeError(f"method must be a jaxmix Method such as EM(), got {method!r}")
+    if not isinstance(stop, Stop):
+        raise TypeError(f"stop must be a jaxmix.Stop, got {stop!r}")
+
+
+def check_fixed(fixed: tuple[str, ...], family: Family) -> None:
+    """Raise unless `fixed` names parts of the mixture and leaves at least one free."""
+    parts = ("weights", *family.parts)
+    for name in fixed:
+        if name not in parts:
+            raise unknown("part to fix", name, parts)
+    if set(parts) <= set(fixed):
+        raise ValueError("every part is fixed; nothing is left to fit")
+
+
+def check_separable(x: np.ndarray, family: Family, columns: tuple[str, ...]) -> None:
+    """Raise where columns are constant or dependent, so that no component has a density."""
+    if family.name == "spherical":
+        if np.all(x == x[0]):
+            raise ValueError("all rows are equal: no variance to fit; set ridge > 0")
+        return
+    for name, column in zip(columns, x.T, strict=True):
+        if np.all(column == column[0]):
+            raise ValueError(
+                f"column {name!r} is constant: its variance has no maximum likelihood estimate; "
+                "leave the column out or set ridge > 0"
+            )
+    if family.name == "diag" or len(x) < 2:
+        return
+    correlations = np.atleast_2d(np.corrcoef(x.astype(float), rowvar=False))
+    resolution = 8 * x.shape[1] * np.finfo(x.dtype).eps
+    if np.linalg.eigvalsh(correlations).min() < resolution:
+        raise ValueError(
+            "columns are linearly dependent (or fewer rows than columns): a full covariance has no "
+            "maximum likelihood estimate; leave columns out, use family='diag' or set ridge > 0"
+        )

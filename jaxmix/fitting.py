@@ -1,0 +1,304 @@
+"""`fit`: one mixture, one problem, any method, under one stopping rule.
+
+The host calls the compiled loop in segments; recorded iterates, callbacks and resumption happen
+between segments. Under a caller's jit or vmap a fit is one segment, its history padded with NaN.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike
+
+from jaxmix import checks
+from jaxmix.inputs import as_matrix, as_sample_weights
+from jaxmix.loop import Closing, Loop, Outcome, Trace, advance, begin, close, reopen
+from jaxmix.methods import EM, Cost, Method
+from jaxmix.mixture import Mixture, as_rows
+from jaxmix.precision import cast, to_jax
+from jaxmix.prior import Prior, check_penalty
+from jaxmix.problem import Problem, build_problem
+from jaxmix.result import FitResult
+from jaxmix.stopping import Stop, resolvable
+
+SEGMENT = 256
+"""Steps between two returns to the host, which cost about a tenth of a millisecond each."""
+
+compiled_problem = jax.jit(build_problem, static_argnames=("fixed", "hard", "rows"))
+compiled_advance = jax.jit(advance, static_argnames="length")
+compiled_close = jax.jit(close)
+
+
+class Progress(NamedTuple):
+    """What `on_step` is told after every step."""
+
+    num_steps: int
+    objective: float
+    gap: float
+    mixture: Mixture
+    cost: Cost
+
+
+def fit(
+    x: Any,
+    start: Mixture,
+    method: Method | None = None,
+    *,
+    stop: Stop | None = None,
+    prior: Prior | None = None,
+    ridge: ArrayLike = 0.0,
+    fixed: Iterable[str] = (),
+    sample_weights: Any = None,
+    on_step: Callable[[Progress], Any] | None = None,
+    record: str | Iterable[int] | None = None,
+    resume: FitResult | None = None,
+) -> FitResult:
+    r"""Fit a mixture from a start, by any method.
+
+    All methods climb one objective,
+    $\sum_i s_i \log \sum_k w_k p_k(x_i) e^{-\frac{\epsilon}{2}\operatorname{tr}\Sigma_k^{-1}}$
+    plus the prior's penalty, with sample weights $s_i$ and ridge $\epsilon$.
+
+    Args:
+        x: data [n d], finite; an array, nested lists, or a pandas or polars frame. A vector is one
+            column.
+        start: the mixture to start from, in the units of the data, as `initialize` or
+            `gaussian_mixture` give it. It is converted to the precision of the data.
+        method: `EM()` when left out, or any other `Method`.
+        stop: when to end; `Stop()` when left out: one more EM step promises at most 1e-8 nats, or
+            1000 steps are done.
+        prior: penalties on weights, means and covariances; none by default.
+        ridge: subtracts (ridge / 2) tr(Sigma_k^-1) from component k's log-density, so that the EM
+            step adds ridge to each variance; squared units of the data. 0 by default.
+        fixed: parts that keep their starting values: "weights", "means", "covariances".
+        sample_weights: frequency weights [n]; 1 each when left out.
+        on_step: called with a `Progress` after every step; runs slower, to the same bits.
+        record: step numbers whose mixtures to keep in `.path`, or "all"; the last is always kept.
+        resume: an earlier result of the same call, to continue up to the new limit on steps.
+
+    Returns:
+        A `FitResult`. Its numbers belong to the mixture that it holds.
+
+    Raises:
+        ValueError, TypeError: for data, starts or settings that no fit can use; the message says
+            what was expected. A fit that goes wrong later ends as DEGENERATE or NONFINITE.
+
+    Examples:
+        >>> import jaxmix as jm
+        >>> faithful = jm.data.load("faithful").x
+        >>> result = jm.fit(faithful, jm.initialize(faithful, k=2, seed=0))
+        >>> round(float(result.log_likelihood), 3)
+        -1130.264
+
+    Source: notes/design.md; notes/em.md, eq. 8 to 11, for the objective.
+    """
+    method, stop, fixed = EM() if method is None else method, stop or Stop(), as_names(fixed)
+    checks.check_method(method, stop)
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((x, start, method, stop))):
+        return _traced_fit(x, start, method, stop, prior, ridge, fixed, sample_weights)
+    problem, columns = check_problem(x, start, method, prior, ridge, fixed, sample_weights)
+    loop, stop = _open(problem, method, stop, start, resume)
+    traces = [start_trace(loop) if resume is None else result_trace(resume)]
+    loop, traces, path = _run(problem, method, stop, loop, traces, on_step, record)
+    closing = compiled_close(problem, method.finish(loop.state), loop.evaluation)
+    trace = jax.tree.map(lambda *parts: np.concatenate(parts), *traces)
+    return assemble(problem, method, stop, loop, closing, trace, path, columns)
+
+
+def as_names(fixed: str | Iterable[str]) -> tuple[str, ...]:
+    """Names of fixed parts in one order, so that their order compiles nothing anew."""
+    return (fixed,) if isinstance(fixed, str) else tuple(sorted(set(fixed)))
+
+
+def check_problem(
+    x: Any,
+    start: Mixture,
+    method: Method,
+    prior: Prior | None,
+    ridge: ArrayLike,
+    fixed: tuple[str, ...],
+    sample_weights: Any,
+) -> tuple[Problem, tuple[str, ...]]:
+    """The problem that valid arguments make, and the names of the columns."""
+    values, columns = as_matrix(x)
+    weights = None if sample_weights is None else as_sample_weights(sample_weights, len(values))
+    total = float(len(values) if weights is None else np.sum(weights))
+    checks.check_start(start, values.shape[1], total)
+    checks.check_fixed(fixed, start.family)
+    check_penalty(prior, ridge, values.shape[1])
+    problem = compiled_problem(
+        to_jax(values),
+        None if weights is None else to_jax(weights.astype(values.dtype)),
+        prior,
+        ridge,
+        fixed=fixed,
+        hard=method.hard,
+    )
+    if "covariances" not in fixed and not bool(problem.penalty.bounds_covariances):
+        present = values if weights is None else values[weights > 0]
+        checks.check_separable(present, start.family, columns)
+    return problem, columns
+
+
+def _open(
+    problem: Problem, method: Method, stop: Stop, start: Mixture, resume: FitResult | None
+) -> tuple[Loop, Stop]:
+    """The run at its start or where it was left, and the stop that its precision allows."""
+    dtype = problem.center.dtype
+    start = problem.enter(cast(start, dtype))
+    loop = begin(method, problem, stop, start)
+    resolved = resolvable(stop, float(loop.evaluation.objective), float(problem.total), dtype)
+    if resume is not None:
+        _check_resume(problem, method, resume)
+        return reopen(resume.state, resume.stop, resolved, problem, method), resolved
+    if resolved is not stop:
+        loop = begin(method, problem, resolved, start)
+    return loop, resolved
+
+
+def _check_resume(problem: Problem, method: Method, resume: FitResult) -> None:
+    """Raise unless a result belongs to this problem and method."""
+    if not isinstance(resume, FitResult):
+        raise TypeError(f"resume must be a FitResult, got {type(resume).__name__}")
+    if jax.tree.structure(resume.method) != jax.tree.structure(method):
+        raise ValueError(f"resume: the result comes from {resume.method}, not {method}")
+    known = resume.state.evaluation
+    same_shape = known.statistics.shape[1:] == resume.state.evaluation.em_step.natural().shape[1:]
+    again = problem.evaluate(method.finish(resume.state.state)).objective if same_shape else np.nan
+    if not np.isclose(float(again), float(known.objective), rtol=1e-5):
+        raise ValueError("resume: the data or the penalties are not those of the result")
+
+
+def _run(
+    problem: Problem,
+    method: Method,
+    stop: Stop,
+    loop: Loop,
+    traces: list[Trace],
+    on_step: Callable[[Progress], Any] | None,
+    record: str | Iterable[int] | None,
+) -> tuple[Loop, list[Trace], dict[int, Mixture]]:
+    """Segments until the run ends; each ends early where an iterate is to be kept or reported."""
+    every_step = on_step is not None or record == "all"
+    wanted = record_steps(record)
+    path: dict[int, Mixture] = {}
+
+    def keep(loop: Loop) -> None:
+        if record == "all" or int(loop.num_steps) in wanted:
+            path[int(loop.num_steps)] = problem.leave(method.finish(loop.state))
+
+    keep(loop)
+    while int(loop.code) == Outcome.RUNNING:
+        done = int(loop.num_steps)
+        steps = 1 if every_step else min([SEGMENT, *(t - done for t in wanted if t > done)])
+        loop, trace = compiled_advance(method, problem, stop, loop, steps, length=SEGMENT)
+        taken = int(loop.num_steps) - done
+        traces.append(jax.tree.map(lambda column, taken=taken: np.asarray(column)[:taken], trace))
+        keep(loop)
+        if on_step is not None and taken:
+            on_step(_progress(problem, method, loop))
+    if record is not None:
+        path[int(loop.num_steps)] = problem.leave(method.finish(loop.state))
+    return loop, traces, path
+
+
+def record_steps(record: str | Iterable[int] | None) -> set[int]:
+    """Step numbers to record, apart from "all"; raises ValueError for anything else."""
+    if record is None or record == "all":
+        return set()
+    if isinstance(record, str) or not isinstance(record, Iterable):
+        raise ValueError(f'record must be "all" or step numbers, got {record!r}')
+    return {int(step) for step in record}
+
+
+def _progress(problem: Problem, method: Method, loop: Loop) -> Progress:
+    evaluation, mixture = loop.evaluation, problem.leave(method.finish(loop.state))
+    objective, gap = float(evaluation.objective), float(evaluation.gap)
+    return Progress(int(loop.num_steps), objective, gap, mixture, loop.cost)
+
+
+def start_trace(loop: Loop) -> Trace:
+    """The trace of a run before its first step: one entry."""
+    evaluation = loop.evaluation
+    return Trace(
+        evaluation.objective[None], evaluation.gap[None], jnp.asarray(loop.cost.passes)[None]
+    )
+
+
+def result_trace(result: FitResult) -> Trace:
+    """The trace that an earlier result holds."""
+    history = (result.history, result.gap_history, result.pass_history)
+    return Trace(*(jnp.asarray(column) for column in history))
+
+
+def assemble(
+    problem: Problem,
+    method: Method,
+    stop: Stop,
+    loop: Loop,
+    closing: Closing,
+    trace: Trace,
+    path: dict[int, Mixture] | None = None,
+    columns: tuple[str, ...] = (),
+) -> FitResult:
+    """The result of a run that has ended."""
+    path = {} if path is None else path
+    return FitResult(
+        mixture=closing.mixture,
+        objective=loop.evaluation.objective,
+        log_likelihood=closing.log_likelihood,
+        gap=loop.evaluation.gap,
+        gradient_norm=closing.gradient_norm,
+        history=trace.objective,
+        gap_history=trace.gap,
+        pass_history=trace.passes,
+        num_steps=loop.num_steps,
+        code=loop.code,
+        cost=loop.cost,
+        total=problem.total,
+        path=jax.tree.map(lambda *leaves: jnp.stack(leaves), *path.values()) if path else None,
+        path_steps=tuple(path),
+        state=loop,
+        method=method,
+        stop=stop,
+        columns=columns,
+        fixed=problem.fixed,
+    )
+
+
+def _traced_fit(
+    x: Any,
+    start: Mixture,
+    method: Method,
+    stop: Stop,
+    prior: Prior | None,
+    ridge: ArrayLike,
+    fixed: tuple[str, ...],
+    sample_weights: Any,
+) -> FitResult:
+    """A fit inside a caller's jit or vmap: one segment, without the checks that need numbers."""
+    if isinstance(stop.max_steps, Tracer):
+        raise TypeError("inside jit or vmap, max_steps must be a plain number")
+    length = int(stop.max_steps)
+    x = as_rows(x)
+    weights = None if sample_weights is None else jnp.asarray(sample_weights)
+    problem = build_problem(x, weights, prior, ridge, fixed, method.hard)
+    loop = begin(method, problem, stop, problem.enter(cast(start, x.dtype)))
+    first = start_trace(loop)
+    loop, trace = advance(method, problem, stop, loop, jnp.asarray(length), length)
+    closing = close(problem, method.finish(loop.state), loop.evaluation)
+    whole = jax.tree.map(
+        lambda a, b: jnp.concatenate([a, b]), first, blanked(trace, loop.num_steps)
+    )
+    return assemble(problem, method, stop, loop, closing, whole)
+
+
+def blanked(trace: Trace, num_steps: Array) -> Trace:
+    """A trace whose entries past the last step are NaN, or the last count."""
+    past = jnp.arange(trace.objective.shape[-1]) >= num_steps
+    return Trace(
+        jnp.where(past, jnp.nan, trace.objective), jnp.where(past, jnp.nan, trace.gap), trace.passes
+    )

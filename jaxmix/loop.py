@@ -1,0 +1,150 @@
+"""The one loop: a method's steps under a stopping rule, with every test and count in one place.
+
+`advance` takes at most a given number of steps and is compiled once for a method, a family and a
+rule; `fit` calls it in segments, so that an interrupted run executes the same program as any other.
+"""
+
+from enum import IntEnum
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxmix.methods.base import Cost, Info, Method
+from jaxmix.mixture import Mixture
+from jaxmix.problem import Evaluation, Problem
+from jaxmix.stopping import Stop, Visit
+
+
+class Outcome(IntEnum):
+    """How a run ended."""
+
+    RUNNING = 0
+    CONVERGED = 1
+    MAX_STEPS = 2
+    NONFINITE = 3
+    DEGENERATE = 4
+
+
+class Loop(eqx.Module):
+    """A run at one moment: all that its next step needs."""
+
+    state: Any
+    evaluation: Evaluation
+    num_steps: Int[Array, ""]
+    cost: Cost
+    code: Int[Array, ""]
+
+
+class Trace(eqx.Module):
+    """What each step of a segment left behind, padded at the end."""
+
+    objective: Float[Array, " steps"]
+    gap: Float[Array, " steps"]
+    passes: Int[Array, " steps"]
+
+
+def begin(method: Method, problem: Problem, stop: Stop, start: Mixture) -> Loop:
+    """A run at its start."""
+    evaluation = problem.evaluate(start)
+    code = _first_code(problem, stop, Visit(start, evaluation))
+    state = method.init(problem, start)
+    return Loop(state, evaluation, jnp.zeros((), jnp.int32), Cost() + Cost(), code)
+
+
+@jax.jit
+def _first_code(problem: Problem, stop: Stop, start: Visit) -> Int[Array, ""]:
+    """The outcome of a run that has not begun."""
+    usable = jnp.isfinite(start.evaluation.objective) & start.mixture.is_finite
+    code = jnp.where(stop.max_steps <= 0, Outcome.MAX_STEPS, Outcome.RUNNING)
+    code = jnp.where(stop.satisfied_at(problem, start), Outcome.CONVERGED, code)
+    return jnp.where(usable, code, Outcome.NONFINITE).astype(jnp.int32)
+
+
+def advance(
+    method: Method, problem: Problem, stop: Stop, loop: Loop, steps: Int[Array, ""], length: int
+) -> tuple[Loop, Trace]:
+    """At most `steps` more steps of a run, and a trace of `length` >= steps entries."""
+
+    def running(carry: tuple[Loop, Trace, Array]) -> Bool[Array, ""]:
+        loop, _, taken = carry
+        return (loop.code == Outcome.RUNNING) & (taken < steps)
+
+    def body(carry: tuple[Loop, Trace, Array]) -> tuple[Loop, Trace, Array]:
+        loop, trace, taken = carry
+        state, info = method.step(problem, loop.state)
+        code = _judge(method, problem, stop, loop, state, info)
+        loop = _accept(loop, state, info, code)
+        trace = Trace(
+            trace.objective.at[taken].set(loop.evaluation.objective),
+            trace.gap.at[taken].set(loop.evaluation.gap),
+            trace.passes.at[taken].set(loop.cost.passes),
+        )
+        return loop, trace, taken + 1
+
+    blank = jnp.full(length, jnp.nan, loop.evaluation.objective.dtype)
+    trace = Trace(blank, blank, jnp.zeros(length, jnp.int32))
+    loop, trace, _ = jax.lax.while_loop(running, body, (loop, trace, jnp.zeros((), jnp.int32)))
+    return loop, trace
+
+
+def _judge(
+    method: Method, problem: Problem, stop: Stop, loop: Loop, state: Any, info: Info
+) -> Int[Array, ""]:
+    """The outcome after a step; a degenerate one comes first, then one that is not finite."""
+    before, after = method.finish(loop.state), method.finish(state)
+    new = info.evaluation
+    counts = new.statistics[:, -1]
+    finite = after.is_finite & jnp.isfinite(new.objective) & jnp.isfinite(new.gap)
+    converged = stop.satisfied(problem, Visit(before, loop.evaluation), Visit(after, new))
+    code = jnp.where(loop.num_steps + 1 >= stop.max_steps, Outcome.MAX_STEPS, Outcome.RUNNING)
+    code = jnp.where(converged, Outcome.CONVERGED, code)
+    code = jnp.where(finite, code, Outcome.NONFINITE)
+    degenerate = problem.is_degenerate(after, counts)
+    return jnp.where(degenerate, Outcome.DEGENERATE, code).astype(jnp.int32)
+
+
+def _accept(loop: Loop, state: Any, info: Info, code: Int[Array, ""]) -> Loop:
+    """The run after a step, or before it where the step led to no usable mixture."""
+    usable = (code != Outcome.NONFINITE) & (code != Outcome.DEGENERATE)
+
+    def choose(new: Array, old: Array) -> Array:
+        return jnp.where(usable, new, old)
+
+    state, evaluation = jax.tree.map(
+        choose, (state, info.evaluation), (loop.state, loop.evaluation)
+    )
+    taken = usable.astype(jnp.int32)
+    return Loop(state, evaluation, loop.num_steps + taken, loop.cost + info.cost, code)
+
+
+class Closing(eqx.Module):
+    """The closing evaluation at a run's last mixture; its cost is charged to nobody."""
+
+    mixture: Mixture
+    log_likelihood: Float[Array, ""]
+    gradient_norm: Float[Array, ""]
+
+
+def close(problem: Problem, mixture: Mixture, evaluation: Evaluation) -> Closing:
+    """A run's last mixture in the user's units, its marginal log-likelihood and gradient."""
+    return Closing(
+        mixture=problem.leave(mixture),
+        log_likelihood=problem.log_likelihood(mixture),
+        gradient_norm=problem.gradient_norm(mixture, evaluation.statistics),
+    )
+
+
+def reopen(loop: Loop, then: Stop, now: Stop, problem: Problem, method: Method) -> Loop:
+    """A run under a new stopping rule: it goes on unless it failed or had already ended there."""
+    same = now.rule == then.rule and float(now.tol) == float(then.tol)
+    stays = (Outcome.NONFINITE, Outcome.DEGENERATE, *((Outcome.CONVERGED,) if same else ()))
+    code = int(loop.code)
+    if code not in stays:
+        visit = Visit(method.finish(loop.state), loop.evaluation)
+        code = Outcome.CONVERGED if bool(now.satisfied_at(problem, visit)) else Outcome.RUNNING
+        over = int(loop.num_steps) >= int(now.max_steps)
+        code = Outcome.MAX_STEPS if over and code == Outcome.RUNNING else code
+    return eqx.tree_at(lambda run: run.code, loop, jnp.asarray(int(code), jnp.int32))

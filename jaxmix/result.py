@@ -1,0 +1,117 @@
+"""FitResult: what a fit hands back, every number at the mixture that it holds."""
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Float, Int
+
+from jaxmix.loop import Loop, Outcome
+from jaxmix.methods import Cost
+from jaxmix.mixture import Mixture
+from jaxmix.stopping import Stop
+
+Values = Array | np.ndarray
+
+ADVICE = {
+    Outcome.RUNNING: "still running",
+    Outcome.CONVERGED: "converged",
+    Outcome.MAX_STEPS: "not converged: the limit on steps was reached; raise max_steps, or resume",
+    Outcome.NONFINITE: "failed: a number was no longer finite; use a smaller learning rate, or "
+    "standardize the data. These are the last finite parameters",
+    Outcome.DEGENERATE: "failed: a component collapsed or lost its observations; use fewer "
+    "components, another start, or set ridge or prior. These are the last usable parameters",
+}
+
+
+class FitFailed(RuntimeError):
+    """A fit ended as NONFINITE or DEGENERATE."""
+
+
+class FitResult(eqx.Module):
+    """A fitted mixture, with what is known about it and how it was reached.
+
+    Printing it gives one screen. Inside `jax.vmap` or `jax.jit` every array has the batch's axes,
+    and `history` is padded with NaN.
+    """
+
+    mixture: Mixture
+    """The fitted mixture, in the units of the data."""
+    objective: Float[Values, "..."]
+    """Log-likelihood plus penalties at `mixture` (classification log-likelihood for hard EM)."""
+    log_likelihood: Float[Values, "..."]
+    """Marginal log-likelihood at `mixture`, in nats."""
+    gap: Float[Values, "..."]
+    """Nats that one more EM step promises."""
+    gradient_norm: Float[Values, "..."]
+    """Norm of the gradient in free coordinates, a unit of sample weight."""
+    history: Float[Values, "... steps"]
+    """Objective after 0, 1, ..., num_steps steps."""
+    gap_history: Float[Values, "... steps"]
+    """Gap after 0, 1, ..., num_steps steps."""
+    pass_history: Int[Values, "... steps"]
+    """Passes spent until then."""
+    num_steps: Int[Values, "..."]
+    code: Int[Values, "..."]
+    """The outcome as a number."""
+    cost: Cost
+    """Passes over the data, gradients and Hessian-vector products spent."""
+    total: Float[Values, "..."]
+    """The sum of the sample weights: the n of means and BIC."""
+    path: Mixture | None
+    """Recorded mixtures, stacked along a leading axis."""
+    path_steps: tuple[int, ...] = eqx.field(static=True)
+    """The step of each mixture in `path`."""
+    state: Loop
+    """All that `resume` needs."""
+    method: Any
+    stop: Stop
+    columns: tuple[str, ...] = eqx.field(static=True)
+    fixed: tuple[str, ...] = eqx.field(static=True)
+
+    @property
+    def outcome(self) -> Any:
+        """How the run ended: an `Outcome`, or their codes where results are batched or traced."""
+        single = not isinstance(self.code, Tracer) and np.ndim(self.code) == 0
+        return Outcome(int(self.code)) if single else self.code
+
+    @property
+    def num_parameters(self) -> int:
+        """Free parameters, without the fixed parts."""
+        coordinates = self.mixture.unconstrain(self.fixed)
+        free = sum(int(np.size(part)) for part in coordinates.values())
+        return free - ("weights" in coordinates)
+
+    @property
+    def bic(self) -> Any:
+        """Bayesian information criterion, p ln n - 2 log-likelihood; lower is better."""
+        return self.num_parameters * np.log(self.total) - 2 * self.log_likelihood
+
+    @property
+    def aic(self) -> Any:
+        """Akaike's information criterion, 2 p - 2 log-likelihood; lower is better."""
+        return 2 * self.num_parameters - 2 * self.log_likelihood
+
+    def raise_if_failed(self) -> "FitResult":
+        """This result, or `FitFailed` with advice where the outcome is NONFINITE or DEGENERATE."""
+        if self.outcome in (Outcome.NONFINITE, Outcome.DEGENERATE):
+            raise FitFailed(f"{self.outcome.name}: {ADVICE[self.outcome]}")
+        return self
+
+    def summary(self) -> str:
+        """One screen: the fit, how it ended and what to do, and a table of the components."""
+        from jaxmix.summary import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from jaxmix.summary import html
+
+        return html(self)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return self.summary()
