@@ -1,0 +1,168 @@
+"""Many starts of one problem in one compiled program, and the best of them.
+
+Every start runs the loop of `fit` under vmap; degenerate and non-finite runs are kept, counted and
+never best.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+from jaxmix import checks
+from jaxmix.families import structure
+from jaxmix.fitting import SEGMENT, as_names, assemble, check_problem, start_trace
+from jaxmix.inputs import unknown
+from jaxmix.loop import Loop, Outcome, Trace, advance, begin, close
+from jaxmix.methods import EM, Method
+from jaxmix.prior import Prior
+from jaxmix.problem import Problem
+from jaxmix.result import FitFailed, FitResult
+from jaxmix.starts import STARTS, check_data, draw, initialize
+from jaxmix.stopping import Stop, resolvable
+from jaxmix.streams import stream
+
+
+class RestartResults(eqx.Module):
+    """Fits from several starts, in the order of the starts."""
+
+    results: tuple[FitResult, ...]
+
+    @property
+    def usable(self) -> tuple[FitResult, ...]:
+        """Results that are neither DEGENERATE nor NONFINITE."""
+        failed = (Outcome.DEGENERATE, Outcome.NONFINITE)
+        return tuple(result for result in self.results if result.outcome not in failed)
+
+    @property
+    def best(self) -> FitResult:
+        """The usable result of highest objective; `FitFailed` where there is none."""
+        if not self.usable:
+            raise FitFailed(
+                f"all {len(self.results)} starts ended DEGENERATE or NONFINITE; use fewer "
+                "components, or set ridge or prior"
+            )
+        return max(self.usable, key=lambda result: float(result.objective))
+
+    @property
+    def num_degenerate(self) -> int:
+        """How many starts ended DEGENERATE."""
+        return sum(result.outcome == Outcome.DEGENERATE for result in self.results)
+
+
+def fit_restarts(
+    x: Any,
+    k: int,
+    method: Method | None = None,
+    family: str = "full",
+    num_starts: int = 8,
+    seed: int = 0,
+    *,
+    start: str = "kmeans++",
+    stop: Stop | None = None,
+    prior: Prior | None = None,
+    ridge: ArrayLike = 0.0,
+    fixed: Iterable[str] = (),
+    sample_weights: Any = None,
+) -> RestartResults:
+    """Fit from several starts in one compiled program.
+
+    Args:
+        x: data [n d], or anything that `fit` takes.
+        k: number of components.
+        method: `EM()` when left out.
+        family: "full", "tied", "diag" or "spherical".
+        num_starts: how many starts.
+        seed: start j is `initialize(x, k, family, start, seed=seed + j)`.
+        start: a kind of start that `initialize` knows by name.
+        stop, prior, ridge, fixed, sample_weights: as in `fit`.
+
+    Returns:
+        A `RestartResults`: `.best`, `.results` in the order of the starts, `.num_degenerate`.
+
+    Raises:
+        ValueError, TypeError: as `fit` and `initialize`.
+
+    Examples:
+        >>> import jaxmix as jm
+        >>> galaxies = jm.data.load("galaxies").x
+        >>> runs = jm.fit_restarts(galaxies, k=3, num_starts=4)
+        >>> len(runs.results), runs.best.outcome.name
+        (4, 'CONVERGED')
+    """
+    method, stop = EM() if method is None else method, stop or Stop()
+    checks.check_method(method, stop)
+    checks.check_k(num_starts, np.inf)
+    structure(family)
+    if start not in STARTS:
+        raise unknown("start", start, STARTS)
+    check_data(x, k, sample_weights)
+    template = initialize(x, k, family, start, seed, sample_weights)
+    problem, columns = check_problem(
+        x, template, method, prior, ridge, as_names(fixed), sample_weights
+    )
+    keys = jnp.stack([stream(seed + j, "start") for j in range(num_starts)])
+    loops = _begin_all(method, problem, stop, keys, k, family, start)
+    largest = float(jnp.max(jnp.abs(loops.evaluation.objective)))
+    dtype = problem.center.dtype
+    stop = resolvable(stop, largest, float(problem.total), dtype)
+    return _finish_all(method, problem, stop, loops, columns)
+
+
+@jax.jit
+def rows_of(problem: Problem) -> tuple[Array, Array]:
+    """Centered data [n d] and sample weights [n], padding included."""
+    x = jnp.swapaxes(problem.data.x, 1, 2)
+    return x.reshape(-1, x.shape[-1]), problem.data.sample_weights.reshape(-1)
+
+
+def _begin(
+    method: Method, problem: Problem, stop: Stop, keys: Array, k: int, family: str, start: str
+) -> Loop:
+    x, weights = rows_of(problem)
+    one = lambda key: begin(method, problem, stop, draw(key, x, weights, k, family, start))  # noqa: E731
+    return jax.vmap(one)(keys)
+
+
+def _advance(method: Method, problem: Problem, stop: Stop, loops: Loop) -> tuple[Loop, Trace]:
+    one = lambda loop: advance(method, problem, stop, loop, jnp.asarray(SEGMENT), SEGMENT)  # noqa: E731
+    return jax.vmap(one)(loops)
+
+
+def _close(method: Method, problem: Problem, loops: Loop) -> Any:
+    return jax.vmap(lambda loop: close(problem, method.finish(loop.state), loop.evaluation))(loops)
+
+
+_begin_all = jax.jit(_begin, static_argnames=("k", "family", "start"))
+_advance_all = jax.jit(_advance)
+_close_all = jax.jit(_close)
+
+
+def _finish_all(
+    method: Method, problem: Problem, stop: Stop, loops: Loop, columns: tuple[str, ...]
+) -> RestartResults:
+    """Segments until every run has ended, then one result a start."""
+    traces = [jax.vmap(start_trace)(loops)]
+    counts = [np.ones(len(loops.code), int)]
+    while np.any(np.asarray(loops.code) == Outcome.RUNNING):
+        before = np.asarray(loops.num_steps)
+        loops, trace = _advance_all(method, problem, stop, loops)
+        traces.append(trace)
+        counts.append(np.asarray(loops.num_steps) - before)
+    loops, closings, traces = jax.tree.map(
+        np.asarray, (loops, _close_all(method, problem, loops), traces)
+    )
+    results = []
+    for j in range(len(loops.code)):
+        parts = [
+            jax.tree.map(lambda a, j=j, taken=taken: a[j, : taken[j]], trace)
+            for trace, taken in zip(traces, counts, strict=True)
+        ]
+        whole = jax.tree.map(lambda *columns: np.concatenate(columns), *parts)
+        loop, closing = jax.tree.map(lambda a, j=j: jnp.asarray(a[j]), (loops, closings))
+        results.append(assemble(problem, method, stop, loop, closing, whole, columns=columns))
+    return RestartResults(tuple(results))
