@@ -1,0 +1,51 @@
+"""jaxmix: one mixture model, fitted by EM and by gradient ascent, compared fairly.
+
+Public names load their modules on first use, so that importing the package costs nothing
+(PEP 562); the contract is the table below.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "mixture": ("Mixture", "gaussian_mixture"),
+    "fitting": ("fit", "Progress"),
+    "restarts": ("RestartResults", "fit_restarts"),
+    "result": ("FitFailed", "FitResult"),
+    "loop": ("Outcome",),
+    "stopping": ("Stop",),
+    "prior": ("Prior",),
+    "problem": ("Evaluation", "Problem"),
+    "starts": ("initialize",),
+    "clustering": ("kmeans",),
+    "matching": ("match",),
+    "methods": ("EM", "Cost", "GradientAscent", "Info", "Method"),
+    "numerics": ("logsumexp", "pairwise_distances", "softmax"),
+    "steps": (
+        "e_step",
+        "em_step",
+        "expected_log_likelihood",
+        "log_likelihood",
+        "lower_bound",
+        "m_step",
+        "maximum_likelihood",
+    ),
+}
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
+_NAMESPACES = ("data", "families", "race", "report", "scores")
+
+__all__ = sorted([*_MODULE_OF, *_NAMESPACES])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(import_module(f"jaxmix.{_MODULE_OF[name]}"), name)
+    if name in _NAMESPACES:
+        return import_module(f"jaxmix.{name}")
+    raise AttributeError(f"module 'jaxmix' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,86 @@
+"""The order of components that brings one mixture closest to another, and how far they then are.
+
+Components have no order of their own; every comparison of two mixtures begins here.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment
+
+from jaxmix.families import Gaussian
+from jaxmix.mixture import Mixture
+
+
+def match(mixture: Mixture, reference: Mixture) -> Int[np.ndarray, " k"]:
+    r"""The order in which `mixture.take(order)` is closest to the reference.
+
+    Minimizes the sum over pairs of Jeffreys' divergence of their Gaussians plus that of their
+    weights, by linear assignment.
+
+    Args:
+        mixture: k Gaussian components.
+        reference: as many components in as many columns.
+
+    Returns:
+        Indices [k] into the mixture's components.
+
+    Raises:
+        ValueError: if the mixtures differ in shape.
+
+    Examples:
+        >>> import jaxmix as jm
+        >>> first = jm.gaussian_mixture([0.3, 0.7], [[0.0], [5.0]], [1.0, 1.0], family="spherical")
+        >>> jm.match(first.take([1, 0]), first).tolist()
+        [1, 0]
+
+    Source: notes/design.md.
+    """
+    if mixture.family.shape != reference.family.shape:
+        raise ValueError(
+            f"mixtures must have one shape (k, d), got {mixture.family.shape} and "
+            f"{reference.family.shape}"
+        )
+    cost = _divergences(reference, mixture) + _weight_divergences(reference, mixture)
+    return linear_sum_assignment(cost)[1]
+
+
+def covariance_matrices(mixture: Mixture) -> Float[np.ndarray, "k d d"]:
+    """Covariances as one matrix a component, whatever the structure."""
+    if not isinstance(mixture.family, Gaussian):
+        raise TypeError(f"expected Gaussian components, got {mixture.family.name}")
+    return np.asarray(mixture.family.matrices, float)
+
+
+def _divergences(a: Mixture, b: Mixture) -> Float[np.ndarray, "k k"]:
+    """Jeffreys' divergence of every component of a from every component of b."""
+    first, second = covariance_matrices(a), covariance_matrices(b)
+    p, q = np.linalg.inv(first), np.linalg.inv(second)
+    offset = np.asarray(a.means, float)[:, None] - np.asarray(b.means, float)[None]
+    spread = np.einsum("aij,bji->ab", p, second) + np.einsum("bij,aji->ab", q, first)
+    metric = p[:, None] + q[None]
+    moved = np.einsum("abi,abij,abj->ab", offset, metric, offset)
+    return (spread + moved) / 2 - first.shape[-1]
+
+
+def _weight_divergences(a: Mixture, b: Mixture) -> Float[np.ndarray, "k k"]:
+    first, second = np.asarray(a.weights, float)[:, None], np.asarray(b.weights, float)[None]
+    return (first - second) * np.log(first / second)
+
+
+def distance(mixture: Mixture, reference: Mixture, scale: Float[np.ndarray, " d"]) -> float:
+    """Largest difference of two mixtures after matching, in units of each column's deviation.
+
+    Over weights, means in column standard deviations, and covariances in products of two of them.
+
+    Args:
+        mixture: k components.
+        reference: as many.
+        scale: standard deviations of the columns [d].
+    """
+    moved = mixture.take(match(mixture, reference))
+    parts = [
+        moved.weights - reference.weights,
+        (moved.means - reference.means) / scale,
+        (covariance_matrices(moved) - covariance_matrices(reference)) / np.outer(scale, scale),
+    ]
+    return max(float(np.max(np.abs(part))) for part in parts)
