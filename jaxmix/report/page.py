@@ -1,0 +1,181 @@
+"""The page of a comparison: one HTML file that opens offline and asks for nothing.
+
+Style, script, figures and the whole result are written into it; its player draws the
+recorded steps from that same result, so that what is seen is what is in result.json.
+"""
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from jaxmix.report.drawing import COLORS, describe
+from jaxmix.report.figures import draw_figures, figure_bytes
+from jaxmix.report.tables import comparison_table, confusion_table
+from jaxmix.report.writers import TEXT_COLUMNS, Table
+
+STOP_RULES = {
+    "gap": "the gap, the nats of log-likelihood that one more EM step promises, is at most {tol}",
+    "mean": "a step changes the log-likelihood a row of the data by at most {tol}",
+    "total": "a step changes the log-likelihood by at most {tol}",
+    "relative": "a step changes the log-likelihood by at most {tol} times its size",
+    "gradient": "the norm of the gradient is at most {tol}",
+    "parameters": "a step changes the parameters by at most {tol} times their norm",
+}
+
+CAPTIONS = {
+    "ellipses": "The components of each method at the start, after early steps, and at the end; "
+    "a component has one color everywhere.",
+    "gaps": "How far each method is from the best log-likelihood seen by any of them, against "
+    "steps, passes over the data and seconds. Left and below is better.",
+    "paths": "The paths of all methods from one start (square) to their ends (circles) over the "
+    "contours of a likelihood whose only free parameters are two means.",
+}
+
+
+def write_page(result: Mapping[str, Any], path: str | Path) -> Path:
+    """Write the report of a comparison as one self-contained HTML file.
+
+    Args:
+        result: the content of result.json.
+        path: the file to write if it ends in .html, else a folder that gets report.html.
+
+    Returns:
+        The file written.
+    """
+    file = Path(path)
+    if file.suffix != ".html":
+        file = file / "report.html"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page_html(result), encoding="utf-8")
+    return file
+
+
+def page_html(result: Mapping[str, Any]) -> str:
+    """The whole page as text, deterministic given the result."""
+    confusion = confusion_table(result)
+    return Template(_asset("page.html")).substitute(
+        title=escape(f"jaxmix comparison: {describe(result)}"),
+        introduction=escape(introduction(result)),
+        tables=_html_table(comparison_table(result))
+        + (_html_table(confusion) if confusion else ""),
+        colors=" ".join(COLORS),
+        player_note=escape(_player_note(result)),
+        figures="\n".join(_html_figure(*item) for item in draw_figures(result).items()),
+        settings=_html_facts(_facts(result)),
+        result=embedded_json(result),
+        css=_asset("page.css"),
+        script=_asset("page.js"),
+    )
+
+
+def introduction(result: Mapping[str, Any]) -> str:
+    """Say in one paragraph what was compared: data, model, starts, and when methods stop."""
+    data, stop = result["data"], result["stop"]
+    num_starts = len({row["start"] for row in result["rows"]})
+    starts = "the same start" if num_starts <= 1 else f"the same {num_starts} starts"
+    rule = STOP_RULES[stop["rule"]].format(tol=f"{stop['tol']:g}")
+    return (
+        f"A mixture of {result['k']} Gaussian components with {result['family']} covariances was "
+        f"fitted to {data['name']} ({data['n']} rows; columns {', '.join(data['columns'])}) by "
+        f"{_listed(result['methods'])}, from {starts} (seed {result['seed']}). "
+        f"Every method stops when {rule}, or after {stop['max_steps']} steps. "
+        f"{_best_sentence(result)}"
+    )
+
+
+def _best_sentence(result: Mapping[str, Any]) -> str:
+    best = result.get("best") or {}
+    if best.get("log_likelihood") is None:
+        return "No method ended with a usable fit."
+    return f"The best log-likelihood, {best['log_likelihood']:.5f} nats, is {best['method']}'s."
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def _player_note(result: Mapping[str, Any]) -> str:
+    columns = result["data"]["columns"]
+    if len(columns) == 1:
+        return "Curves are weighted component densities, and their sum in black."
+    more = f" in the first two of {len(columns)} columns" if len(columns) > 2 else ""
+    return f"Ellipses lie at 1 and 2 standard deviations{more}; crosses mark the means."
+
+
+def embedded_json(result: Mapping[str, Any]) -> str:
+    r"""The result as JSON that is safe inside a script element.
+
+    Every "<" is escaped and NaN and infinities are null. Of the traces only those of starts
+    with a recorded path are kept, all that the player shows; twenty starts would make the
+    page too large to open.
+
+    >>> embedded_json({"name": "</script>", "gap": float("nan"), "paths": [], "traces": []})
+    '{"name":"\\u003c/script>","gap":null,"paths":[],"traces":[]}'
+    """
+    starts = {path["start"] for path in result["paths"]}
+    kept = [trace for trace in result["traces"] if trace["start"] in starts]
+    text = json.dumps(nulls({**result, "traces": kept}), separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def nulls(value: Any) -> Any:
+    """Copy a nested result with NaN and infinities replaced by None, which JSON can hold.
+
+    >>> nulls({"gap": [1.0, float("inf")]})
+    {'gap': [1.0, None]}
+    """
+    if isinstance(value, Mapping):
+        return {key: nulls(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [nulls(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _asset(name: str) -> str:
+    return files("jaxmix.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _html_table(table: Table) -> str:
+    kinds = [' class="text"' if column in TEXT_COLUMNS else "" for column in table.columns]
+    header = "".join(f"<th{kind}>{escape(c)}</th>" for kind, c in zip(kinds, table.columns))
+    rows = [
+        "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, row))
+        for row in table.formatted()
+    ]
+    body = "</tr>\n".join([*rows, ""])
+    return (
+        f'<div class="wide"><table>\n<thead><tr>{header}</tr></thead>\n<tbody>\n{body}</tbody>\n'
+        f'</table></div>\n<p class="note">{escape(table.caption)}</p>\n'
+    )
+
+
+def _html_figure(name: str, figure: Any) -> str:
+    image = base64.b64encode(figure_bytes(figure, "png")).decode("ascii")
+    return (
+        f'<figure id="figure-{name}"><div class="wide"><img alt="{escape(CAPTIONS[name])}" '
+        f'src="data:image/png;base64,{image}"></div>'
+        f"<figcaption>{escape(CAPTIONS[name])}</figcaption></figure>"
+    )
+
+
+def _facts(result: Mapping[str, Any]) -> dict[str, str]:
+    data = result["data"]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    machine = f"{result['device']}, {result['threads']} threads, {result['dtype']}"
+    source = {"data source": data["source"]} if data.get("source") else {}
+    return {**result["settings"], **source, "data sha256": data["sha256"], "versions": versions,
+            "device": machine, "seed": str(result["seed"])}  # fmt: skip
+
+
+def _html_facts(facts: Mapping[str, str]) -> str:
+    rows = "\n".join(
+        f'<tr><th class="text">{escape(name)}</th><td class="text">{escape(str(fact))}</td></tr>'
+        for name, fact in facts.items()
+    )
+    return f'<table class="facts">\n{rows}\n</table>'

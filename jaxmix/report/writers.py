@@ -1,0 +1,175 @@
+"""A table and its writers: csv, Markdown, LaTeX and plain text.
+
+Numbers are formatted in one place (`FORMATS`), so that every written table shows the same
+digits; only the csv keeps full precision, for people who compute with it.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+TEXT_COLUMNS = ("method", "outcome", "class")
+MISSING = "-"
+
+Cell = str | float | int | None
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of result.json is a finite number: failed methods leave null or NaN."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _decimals(value: float) -> str:
+    return f"{value:.5f}"
+
+
+def _scientific(value: float) -> str:
+    return f"{value:.1e}" if value else "0"
+
+
+def _three_digits(value: float) -> str:
+    if not value:
+        return "0"
+    rounded = float(f"{value:.2e}")
+    return f"{rounded:.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"
+
+
+def _count(value: float) -> str:
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
+
+
+FORMATS: dict[str, Callable[[float], str]] = {
+    "log-likelihood": _decimals,
+    "gap": _scientific,
+    "distance to the best": _scientific,
+    "compile seconds": _three_digits,
+    "run seconds": _three_digits,
+    "adjusted Rand index": _three_digits,
+}
+
+
+def format_cell(column: str, value: Cell) -> str:
+    """Write one cell the way every table shows it.
+
+    Args:
+        column: the column's name, which chooses the format.
+        value: text, a number, or None or NaN where a failed method left none.
+
+    Returns:
+        The text, "-" for a missing number.
+
+    >>> format_cell("log-likelihood", -1130.263960), format_cell("gap", 3.21e-9)
+    ('-1130.26396', '3.2e-09')
+    >>> format_cell("run seconds", 0.012345), format_cell("steps", None)
+    ('0.0123', '-')
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return FORMATS.get(column, _count)(value)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns, rows of raw cells, and a caption that says what the numbers are.
+
+    >>> table = Table(("method", "gap"), (("EM", 3.21e-9), ("Adam", None)), "Gap in nats.")
+    >>> print(table.to_text())
+    method      gap
+    ------  -------
+    EM      3.2e-09
+    Adam          -
+    <BLANKLINE>
+    Gap in nats.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
+
+    def formatted(self) -> list[list[str]]:
+        """All rows as text, formatted column by column."""
+        return [[format_cell(c, v) for c, v in zip(self.columns, row)] for row in self.rows]
+
+    def to_csv(self) -> str:
+        """Comma-separated values in full precision, a missing number as an empty field."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.columns)
+        for row in self.rows:
+            writer.writerow([v if isinstance(v, str) or is_number(v) else "" for v in row])
+        return text.getvalue()
+
+    def to_markdown(self) -> str:
+        """A table in GitHub's Markdown, numbers to the right, the caption below."""
+        rules = ["---" if c in TEXT_COLUMNS else "---:" for c in self.columns]
+        rows = [[_escape_markdown(cell) for cell in row] for row in self.formatted()]
+        header = [_escape_markdown(column) for column in self.columns]
+        lines = ["| " + " | ".join(row) + " |" for row in (header, rules, *rows)]
+        return "\n".join(lines) + "\n" + _below(_escape_markdown(self.caption))
+
+    def to_latex(self) -> str:
+        """A `tabular` in the style of booktabs (the document loads that package)."""
+        alignment = "".join("l" if c in TEXT_COLUMNS else "r" for c in self.columns)
+        rows = [
+            [_latex_cell(column, cell) for column, cell in zip(self.columns, row)]
+            for row in self.formatted()
+        ]
+        lines = [
+            *(f"% {line}" for line in self.caption.splitlines()),
+            rf"\begin{{tabular}}{{{alignment}}}",
+            r"\toprule",
+            _latex_row([_escape_latex(column) for column in self.columns]),
+            r"\midrule",
+            *(_latex_row(row) for row in rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def to_text(self) -> str:
+        """Aligned plain text for a terminal, the caption below."""
+        rows = self.formatted()
+        widths = [max(map(len, cells)) for cells in zip(self.columns, *rows)]
+        lines = [list(self.columns), ["-" * width for width in widths], *rows]
+        aligned = [_align(self.columns, cells, widths) for cells in lines]
+        return "\n".join(aligned) + "\n" + _below(self.caption)
+
+
+def _below(caption: str) -> str:
+    return f"\n{caption}\n" if caption else ""
+
+
+def _align(columns: Sequence[str], cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [
+        cell.ljust(width) if column in TEXT_COLUMNS else cell.rjust(width)
+        for column, cell, width in zip(columns, cells, widths)
+    ]
+    return "  ".join(padded).rstrip()
+
+
+def _escape_markdown(text: str) -> str:
+    return "".join("\\" + letter if letter in "\\|*_<`[" else letter for letter in text)
+
+
+def _escape_latex(text: str) -> str:
+    words = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(
+        words.get(letter, "\\" + letter if letter in "&%$#_{}" else letter) for letter in text
+    )
+
+
+def _latex_cell(column: str, text: str) -> str:
+    if column in TEXT_COLUMNS or text == MISSING:
+        return _escape_latex(text)
+    mantissa, _, exponent = text.partition("e")
+    power = rf" \times 10^{{{int(exponent)}}}" if exponent else ""
+    return f"${mantissa}{power}$"
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
