@@ -4,9 +4,8 @@ Arrays, lists and data frames of any library come out as one float matrix with c
 Everything a mixture cannot be fitted to is refused here, with a message that says what to do.
 """
 
-import difflib
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -121,46 +120,6 @@ def as_count(value: Any, name: str, least: int = 1) -> int:
     if count < least:
         raise ValueError(f"expected {name} >= {least}, got {count}")
     return count
-
-
-def suggest(given: Any, known: Iterable[str]) -> str:
-    """Ask for the known name closest to a misspelled one.
-
-    Args:
-        given: what the user wrote.
-        known: the names that exist.
-
-    Returns:
-        "did you mean '...'?", or an empty string where nothing is close.
-
-    Example:
-        >>> suggest("fulll", ["full", "tied"])
-        "did you mean 'full'?"
-    """
-    by_lower_case = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(str(given).lower(), by_lower_case, n=1)
-    return f"did you mean {by_lower_case[close[0]]!r}?" if close else ""
-
-
-def unknown(kind: str, given: Any, known: Iterable[str]) -> ValueError:
-    """Build the error for a name that does not exist; the caller raises it.
-
-    Args:
-        kind: what the name should have named, such as "family".
-        given: what the user wrote.
-        known: the names that exist, in the order to list them.
-
-    Returns:
-        The error to raise.
-
-    Example:
-        >>> print(unknown("family", "fulll", ["full", "tied"]))
-        unknown family 'fulll'; did you mean 'full'? Known: full, tied
-    """
-    known = tuple(known)
-    suggestion = suggest(given, known)
-    separator = f"; {suggestion} " if suggestion else ". "
-    return ValueError(f"unknown {kind} {given!r}{separator}Known: {', '.join(known)}")
 
 
 def _refuse_masked_or_sparse(x: Any, name: str) -> None:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from jaxmix.inputs import as_count, as_matrix, as_sample_weights, suggest, unknown
+from jaxmix.inputs import as_count, as_matrix, as_sample_weights
+from jaxmix.suggestions import suggest, unknown
 
 ROWS = [[1, 2], [3, 4]]
 FRAME = {"a": [1, 3], "b": [2, 4]}

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxmix.data.table import Table
-from jaxmix.inputs import as_count, unknown
+from jaxmix.inputs import as_count
+from jaxmix.suggestions import unknown
 
 FAMILIES = ("full", "tied", "diag", "spherical")
 _DATA_STREAM = int.from_bytes(b"data", "big")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from jaxmix.data.read import read
 from jaxmix.data.table import Table
-from jaxmix.inputs import unknown
+from jaxmix.suggestions import unknown
 
 
 class _Bundled(NamedTuple):

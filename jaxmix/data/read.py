@@ -8,7 +8,8 @@ import numpy as np
 
 from jaxmix.data.delimited import classes, numbers, read_sheet
 from jaxmix.data.table import Table
-from jaxmix.inputs import as_matrix, unknown
+from jaxmix.inputs import as_matrix
+from jaxmix.suggestions import unknown
 
 
 def read(

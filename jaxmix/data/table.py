@@ -1,8 +1,12 @@
 """A table of data: the matrix a mixture is fitted to, with its names, classes and origin."""
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from jaxmix.suggestions import unknown
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,3 +38,18 @@ class Table:
         extras = ", labels" * (self.labels is not None)
         extras += ", sample_weights" * (self.sample_weights is not None)
         return f"Table {self.name!r}: {n} x {d} ({', '.join(self.columns)}){extras}"
+
+    def select(self, columns: Sequence[str]) -> "Table":
+        """The table with these columns only, in this order.
+
+        Args:
+            columns: names among `columns`.
+
+        Raises:
+            ValueError: for an unknown name, with a suggestion.
+        """
+        for name in columns:
+            if name not in self.columns:
+                raise unknown("column", name, self.columns)
+        places = [self.columns.index(name) for name in columns]
+        return dataclasses.replace(self, x=self.x[:, places], columns=tuple(columns))
