@@ -6,10 +6,10 @@ import jax
 import numpy as np
 
 from jaxmix.families import Family
-from jaxmix.inputs import unknown
 from jaxmix.methods import Method
 from jaxmix.mixture import Mixture
 from jaxmix.stopping import Stop
+from jaxmix.suggestions import unknown
 
 
 def check_start(start: Any, d: int, total: float) -> None:

@@ -14,7 +14,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike
 
 from jaxmix import checks
-from jaxmix.inputs import as_matrix, as_sample_weights
+from jaxmix.inputs import as_count, as_matrix, as_sample_weights
 from jaxmix.loop import Closing, Loop, Outcome, Trace, advance, begin, close, reopen
 from jaxmix.methods import EM, Cost, Method
 from jaxmix.mixture import Mixture, as_rows
@@ -95,7 +95,8 @@ def fit(
 
     Source: notes/design.md; notes/em.md, eq. 8 to 11, for the objective.
     """
-    method, stop, fixed = EM() if method is None else method, stop or Stop(), as_names(fixed)
+    method, fixed = EM() if method is None else method, as_names(fixed)
+    stop = Stop() if stop is None else stop
     checks.check_method(method, stop)
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((x, start, method, stop))):
         return _traced_fit(x, start, method, stop, prior, ridge, fixed, sample_weights)
@@ -110,7 +111,7 @@ def fit(
 
 def as_names(fixed: str | Iterable[str]) -> tuple[str, ...]:
     """Names of fixed parts in one order, so that their order compiles nothing anew."""
-    return (fixed,) if isinstance(fixed, str) else tuple(sorted(set(fixed)))
+    return (fixed,) if isinstance(fixed, str) else tuple(sorted(set(fixed), key=str))
 
 
 def check_problem(
@@ -211,7 +212,7 @@ def record_steps(record: str | Iterable[int] | None) -> set[int]:
         return set()
     if isinstance(record, str) or not isinstance(record, Iterable):
         raise ValueError(f'record must be "all" or step numbers, got {record!r}')
-    return {int(step) for step in record}
+    return {as_count(step, "a step to record", least=0) for step in record}
 
 
 def _progress(problem: Problem, method: Method, loop: Loop) -> Progress:
@@ -259,7 +260,7 @@ def assemble(
         code=loop.code,
         cost=loop.cost,
         total=problem.total,
-        path=jax.tree.map(lambda *leaves: jnp.stack(leaves), *path.values()) if path else None,
+        path=jax.tree.map(lambda *leaves: np.stack(leaves), *path.values()) if path else None,
         path_steps=tuple(path),
         state=loop,
         method=method,

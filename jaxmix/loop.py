@@ -50,8 +50,13 @@ def begin(method: Method, problem: Problem, stop: Stop, start: Mixture) -> Loop:
     """A run at its start."""
     evaluation = problem.evaluate(start)
     code = _first_code(problem, stop, Visit(start, evaluation))
-    state = method.init(problem, start)
+    # Strongly typed, as the loop's outputs are, so that a second segment compiles nothing.
+    state = jax.tree.map(_strong, method.init(problem, start))
     return Loop(state, evaluation, jnp.zeros((), jnp.int32), Cost() + Cost(), code)
+
+
+def _strong(leaf: Array) -> Array:
+    return jax.lax.convert_element_type(leaf, jnp.result_type(leaf))
 
 
 @jax.jit
@@ -60,7 +65,9 @@ def _first_code(problem: Problem, stop: Stop, start: Visit) -> Int[Array, ""]:
     usable = jnp.isfinite(start.evaluation.objective) & start.mixture.is_finite
     code = jnp.where(stop.max_steps <= 0, Outcome.MAX_STEPS, Outcome.RUNNING)
     code = jnp.where(stop.satisfied_at(problem, start), Outcome.CONVERGED, code)
-    return jnp.where(usable, code, Outcome.NONFINITE).astype(jnp.int32)
+    degenerate = problem.is_degenerate(start.mixture, start.evaluation.statistics[:, -1])
+    failure = jnp.where(degenerate, Outcome.DEGENERATE, Outcome.NONFINITE)
+    return jnp.where(usable, code, failure).astype(jnp.int32)
 
 
 def advance(
@@ -97,6 +104,8 @@ def _judge(
     before, after = method.finish(loop.state), method.finish(state)
     new = info.evaluation
     counts = new.statistics[:, -1]
+    # A component that lost every observation leaves NaN, and the pass before says why.
+    counts = jnp.where(jnp.isfinite(counts), counts, loop.evaluation.statistics[:, -1])
     finite = after.is_finite & jnp.isfinite(new.objective) & jnp.isfinite(new.gap)
     converged = stop.satisfied(problem, Visit(before, loop.evaluation), Visit(after, new))
     code = jnp.where(loop.num_steps + 1 >= stop.max_steps, Outcome.MAX_STEPS, Outcome.RUNNING)

@@ -14,7 +14,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from jaxmix.families import Coordinates, Family, Gaussian, structure
-from jaxmix.inputs import as_matrix
+from jaxmix.inputs import as_count, as_matrix
 from jaxmix.numerics import categorical_divergence, logsumexp, softmax
 from jaxmix.precision import to_jax
 from jaxmix.prior import Penalty
@@ -39,12 +39,12 @@ class Mixture(eqx.Module):
     family: Family
 
     @property
-    def weights(self) -> Float[Array, " k"]:
+    def weights(self) -> Float[Array, "*batch k"]:
         """Mixing proportions, which sum to 1."""
         return jnp.exp(self.log_weights)
 
     @property
-    def means(self) -> Float[Array, "k d"]:
+    def means(self) -> Float[Array, "*batch k d"]:
         """Means of the components, in the units of the data."""
         return self._part("means")
 
@@ -110,9 +110,14 @@ class Mixture(eqx.Module):
         Returns:
             Observations [n d] and labels [n].
         """
+        n = as_count(n, "n", least=0)
         label_key, draw_key = jax.random.split(stream(seed, "sample"))
         labels = jax.random.categorical(label_key, self.log_weights, shape=(n,))
         return self.family.draw(draw_key, labels), labels
+
+    def translate(self, shift: Float[Array, " d"]) -> "Mixture":
+        """The mixture of x + shift, where x follows this one."""
+        return type(self)(self.log_weights, self.family.translate(shift))
 
     def affine(self, scale: ArrayLike, shift: ArrayLike) -> "Mixture":
         """The mixture of scale x + shift, where x follows this one.
@@ -133,6 +138,9 @@ class Mixture(eqx.Module):
 
     def take(self, order: Any) -> "Mixture":
         """Components in another order, weights renormalized."""
+        k = self.num_components
+        if not isinstance(order, Tracer) and not np.all(np.isin(order, range(-k, k))):
+            raise ValueError(f"expected components 0 to {k - 1}, got {order}")
         order = jnp.asarray(order)
         return type(self)(jax.nn.log_softmax(self.log_weights[order]), self.family.take(order))
 

@@ -103,25 +103,36 @@ def check_penalty(prior: Prior | None, ridge: ArrayLike, d: int) -> None:
 
 
 def _check_number(name: str, value: ArrayLike, least: float) -> None:
-    try:
-        number = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
-    if number.ndim or not np.isfinite(number) or number < least:
-        raise ValueError(f"{name} must be a finite number of at least {least:g}, got {value!r}")
+    number = _finite(name, value)
+    if number.ndim or number < least:
+        raise ValueError(f"{name} must be a number of at least {least:g}, got {value!r}")
 
 
 def _check_shapes(prior: Prior, d: int) -> None:
     scale, mean = prior.covariance_scale, prior.mean
     if mean is not None and np.shape(mean) not in ((), (d,)):
         raise ValueError(f"the prior's mean must have {d} entries, got shape {np.shape(mean)}")
+    if mean is not None and not isinstance(mean, Tracer):
+        _finite("the prior's mean", mean)
     if scale is None or isinstance(scale, Tracer):
         return
     if np.shape(scale) not in ((), (d,), (d, d)):
         raise ValueError(
             f"covariance_scale must be a number, [{d}] or [{d} {d}], got shape {np.shape(scale)}"
         )
-    values = np.asarray(scale, dtype=float)
+    values = _finite("covariance_scale", scale)
+    if values.ndim == 2 and not np.allclose(values, values.T, rtol=1e-6, atol=0):
+        raise ValueError("covariance_scale must be symmetric")
     least = np.linalg.eigvalsh(values).min() if values.ndim == 2 else values.min()
     if not least >= 0:
         raise ValueError("covariance_scale must be positive semidefinite")
+
+
+def _finite(name: str, value: ArrayLike) -> np.ndarray:
+    try:
+        values = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be numbers, got {value!r}") from None
+    if not np.all(np.isfinite(values)):
+        raise ValueError(f"{name} must be finite, got {value!r}")
+    return values

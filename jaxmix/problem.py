@@ -50,6 +50,8 @@ class Problem(eqx.Module):
     center: Float[Array, " d"]
     pooled: Float[Array, "d d"]
     """Covariance of all the data: the metric in which components count as collapsed."""
+    floor: Float[Array, "d d"]
+    """The covariance that a ridge alone leaves, below which components count as collapsed."""
     total: Float[Array, ""]
     penalty: Penalty
     fixed: tuple[str, ...] = eqx.field(static=True, default=())
@@ -110,15 +112,17 @@ class Problem(eqx.Module):
     def is_degenerate(self, mixture: Mixture, counts: Float[Array, " k"]) -> Bool[Array, ""]:
         """Whether a component has collapsed or lost its observations."""
         few = counts < mixture.family.minimum_count(self.penalty, self.fixed)
-        return jnp.any(few) | mixture.family.collapsed(self.pooled, self.penalty, self.fixed)
+        return jnp.any(few) | mixture.family.collapsed(self.pooled, self.floor, self.fixed)
 
+    @jax.jit
     def enter(self, mixture: Mixture) -> Mixture:
         """A mixture in the user's units, in the problem's centered coordinates."""
-        return mixture.affine(1.0, -self.center)
+        return mixture.translate(-self.center)
 
+    @jax.jit
     def leave(self, mixture: Mixture) -> Mixture:
         """A mixture in centered coordinates, in the user's units."""
-        return mixture.affine(1.0, self.center)
+        return mixture.translate(self.center)
 
 
 OBJECTIVES = {"fisher": marginal_log_likelihood, "autodiff": autodiff_log_likelihood}
@@ -138,14 +142,24 @@ def build_problem(
     weights = jnp.ones(len(x), x.dtype) if sample_weights is None else sample_weights
     weights = weights.astype(x.dtype)
     total = jnp.sum(weights)
-    center = jax.lax.stop_gradient(weights @ x / total)
+    center = weights @ x / total
     centered = x - center
+    pooled = jax.lax.stop_gradient((centered * weights[:, None]).T @ centered / total)
+    penalties = penalty(prior, ridge, center)
     return Problem(
         data=in_blocks(centered, weights, rows),
         center=center,
-        pooled=jax.lax.stop_gradient((centered * weights[:, None]).T @ centered / total),
+        pooled=pooled,
+        floor=near_ridge(pooled, penalties.ridge),
         total=total,
-        penalty=penalty(prior, ridge, center),
+        penalty=penalties,
         fixed=fixed,
         hard=hard,
     )
+
+
+def near_ridge(pooled: Float[Array, "d d"], ridge: Float[Array, ""]) -> Float[Array, "d d"]:
+    """Twice the ridge where the data vary, just below it where no component could have more."""
+    identity = jnp.eye(len(pooled), dtype=pooled.dtype)
+    share = jnp.linalg.solve(pooled + jnp.where(ridge > 0, ridge, 1.0) * identity, pooled)
+    return ridge * (0.999 * identity + (share + share.T) / 2)

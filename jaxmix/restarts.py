@@ -16,7 +16,7 @@ from jaxtyping import Array, ArrayLike
 from jaxmix import checks
 from jaxmix.families import structure
 from jaxmix.fitting import SEGMENT, as_names, assemble, check_problem, start_trace
-from jaxmix.inputs import unknown
+from jaxmix.inputs import as_count
 from jaxmix.loop import Loop, Outcome, Trace, advance, begin, close
 from jaxmix.methods import EM, Method
 from jaxmix.prior import Prior
@@ -25,6 +25,7 @@ from jaxmix.result import FitFailed, FitResult
 from jaxmix.starts import STARTS, check_data, draw, initialize
 from jaxmix.stopping import Stop, resolvable
 from jaxmix.streams import stream
+from jaxmix.suggestions import unknown
 
 
 class RestartResults(eqx.Module):
@@ -94,11 +95,12 @@ def fit_restarts(
         >>> len(runs.results), runs.best.outcome.name
         (4, 'CONVERGED')
     """
-    method, stop = EM() if method is None else method, stop or Stop()
+    method = EM() if method is None else method
+    stop = Stop() if stop is None else stop
     checks.check_method(method, stop)
-    checks.check_k(num_starts, np.inf)
+    num_starts = as_count(num_starts, "num_starts")
     structure(family)
-    if start not in STARTS:
+    if not isinstance(start, str) or start not in STARTS:
         raise unknown("start", start, STARTS)
     check_data(x, k, sample_weights)
     template = initialize(x, k, family, start, seed, sample_weights)

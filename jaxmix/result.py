@@ -16,7 +16,7 @@ Values = Array | np.ndarray
 
 ADVICE = {
     Outcome.RUNNING: "still running",
-    Outcome.CONVERGED: "converged",
+    Outcome.CONVERGED: "the stopping rule is met",
     Outcome.MAX_STEPS: "not converged: the limit on steps was reached; raise max_steps, or resume",
     Outcome.NONFINITE: "failed: a number was no longer finite; use a smaller learning rate, or "
     "standardize the data. These are the last finite parameters",

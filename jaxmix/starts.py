@@ -15,12 +15,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxmix.checks import check_k
 from jaxmix.clustering import lloyd, seed_centers, squared_distances
 from jaxmix.families import Gaussian, standard, structure
-from jaxmix.inputs import as_matrix, as_sample_weights, unknown
+from jaxmix.inputs import as_matrix, as_sample_weights
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import has_no_factor
 from jaxmix.precision import to_jax
 from jaxmix.prior import Prior, penalty
 from jaxmix.streams import stream
+from jaxmix.suggestions import unknown
 
 FLOOR = 1e-3
 """Share of the data's covariance added to a start's, so that no start has a flat component."""
@@ -40,7 +41,8 @@ def from_responsibilities(
     d = x.shape[1]
     k = responsibilities.shape[1]
     template = standard(family, k, d, x.dtype)
-    statistics = (responsibilities * weights[:, None]).T @ template.features(x.T).T
+    shares = responsibilities.astype(x.dtype) * weights[:, None]
+    statistics = shares.T @ template.features(x.T).T
     blank = Mixture(jnp.zeros(k, x.dtype), template)
     return blank.maximize(statistics, penalty(prior, 0.0, jnp.zeros(d, x.dtype)))
 
@@ -86,7 +88,7 @@ def clustered(
     exact = from_responsibilities(x, weights, members, family)
     prior = Prior(covariance_scale=pooled, covariance_strength=1.0, weight_concentration=2.0)
     shrunk = from_responsibilities(x, weights, members, family, prior)
-    thin = exact.family.collapsed(FLOOR**2 * 1e8 * pooled, none, ())
+    thin = exact.family.collapsed(FLOOR**2 * 1e8 * pooled, 0 * pooled, ())
     few = jnp.any(weights @ members < exact.family.minimum_count(none, ()))
     return jax.tree.map(lambda a, b: jnp.where(thin | few, b, a), exact, shrunk)
 
@@ -156,10 +158,9 @@ def initialize(
     if isinstance(start, str):
         mixture = compiled_draw(stream(seed, "start"), centered, counts, k, family, start)
     else:
-        mixture = compiled_m_step(
-            centered, counts, as_responsibilities(start, len(values), k), family
-        )
-    return mixture.affine(1.0, center)
+        responsibilities = as_responsibilities(start, len(values), k)
+        mixture = compiled_m_step(centered, counts, responsibilities, family)
+    return mixture.translate(to_jax(center))
 
 
 def check_data(x: Any, k: int, sample_weights: Any) -> tuple[np.ndarray, np.ndarray]:

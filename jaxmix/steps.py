@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from jaxmix.families import structure
@@ -45,9 +46,16 @@ def log_likelihood(mixture: Mixture, x: Any, sample_weights: Any = None) -> Floa
     Source: notes/em.md, eq. 1; notes/gradient.md, eq. 2.
     """
     x = as_rows(x, mixture.log_weights.dtype)
-    weights = None if sample_weights is None else jnp.asarray(sample_weights, x.dtype)
+    weights = None if sample_weights is None else as_weights(sample_weights, x)
     problem = build_problem(x, weights)
     return problem.objective(problem.enter(mixture))
+
+
+def as_weights(sample_weights: Any, x: Float[Array, "n d"]) -> Float[Array, " n"]:
+    """Sample weights [n]: traced ones as they are, anything else after the entry checks."""
+    if isinstance(sample_weights, Tracer):
+        return sample_weights.astype(x.dtype)
+    return jnp.asarray(as_sample_weights(sample_weights, len(x)).astype(x.dtype))
 
 
 def e_step(x: Any, mixture: Mixture) -> tuple[Float[Array, "n k"], Float[Array, ""]]:
@@ -111,7 +119,7 @@ def _centered_m_step(
     centered = to_jax(values - center)
     counts = to_jax(weights.astype(values.dtype))
     mixture = compiled_m_step(centered, counts, responsibilities.astype(centered.dtype), family)
-    return mixture.affine(1.0, center)
+    return mixture.translate(to_jax(center))
 
 
 def em_step(x: Any, mixture: Mixture) -> Mixture:
@@ -129,7 +137,7 @@ def em_step(x: Any, mixture: Mixture) -> Mixture:
 
 
 def expected_log_likelihood(
-    x: Any, mixture: Mixture, responsibilities: Float[Array, "n k"]
+    x: Any, mixture: Mixture, responsibilities: Float[Array | np.ndarray, "n k"]
 ) -> Float[Array, ""]:
     r"""The expected complete-data log-likelihood $Q = \sum_{ik} r_{ik} \log (w_k p_k(x_i))$.
 
@@ -145,11 +153,15 @@ def expected_log_likelihood(
     """
     joint = mixture.joint_log_prob(mixture.rows(x))
     responsibilities = jnp.asarray(responsibilities, joint.dtype)
+    if responsibilities.shape != joint.shape:
+        raise ValueError(
+            f"responsibilities must be {list(joint.shape)}, got shape {responsibilities.shape}"
+        )
     return jnp.sum(jnp.where(responsibilities > 0, responsibilities * joint, 0.0))
 
 
 def lower_bound(
-    x: Any, mixture: Mixture, responsibilities: Float[Array, "n k"]
+    x: Any, mixture: Mixture, responsibilities: Float[Array | np.ndarray, "n k"]
 ) -> Float[Array, ""]:
     r"""Q plus the entropy of the responsibilities, which never exceeds the log-likelihood.
 

@@ -13,9 +13,9 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
-from jaxmix.inputs import unknown
 from jaxmix.mixture import Mixture
 from jaxmix.problem import Evaluation, Problem
+from jaxmix.suggestions import unknown
 
 
 class Visit(eqx.Module):
@@ -115,7 +115,7 @@ class Stop(eqx.Module):
     max_steps: int | Array = 1000
 
     def __check_init__(self) -> None:
-        if self.rule not in RULES:
+        if not isinstance(self.rule, str) or self.rule not in RULES:
             raise unknown("rule", self.rule, RULES)
         for name in ("tol", "max_steps"):
             _check_limit(name, getattr(self, name))
@@ -147,13 +147,16 @@ WORDS = {
 
 
 def _check_limit(name: str, value: object) -> None:
-    if isinstance(value, Tracer) or hasattr(value, "aval") or not np.isscalar(value):
+    if isinstance(value, Tracer):
         return
-    if isinstance(value, str | bytes) or not isinstance(value, int | float | np.number):
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" or isinstance(value, list | tuple):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if name == "tol" and not value > 0:
+    if name == "tol" and not np.all(array > 0):
         raise ValueError(f"tol must be positive, got {value!r}; max_steps fixes the number")
-    if name == "max_steps" and (value < 0 or value != math.floor(value)):
+    if name == "max_steps" and not np.all(
+        np.isfinite(array) & (array >= 0) & (array == np.floor(array))
+    ):
         raise ValueError(f"max_steps must be a whole number of at least 0, got {value!r}")
 
 

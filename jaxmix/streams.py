@@ -1,11 +1,15 @@
 """One integer seed becomes named streams of random numbers: no use shifts another."""
 
 import jax
+from jax.core import Tracer
 from jaxtyping import PRNGKeyArray
+
+from jaxmix.inputs import as_count
 
 STREAMS = ("data", "start", "method", "batches", "sample")
 
 
 def stream(seed: int, name: str) -> PRNGKeyArray:
-    """The key of a named stream of this seed."""
+    """The key of a named stream of this seed; raises unless it is a whole number >= 0."""
+    seed = seed if isinstance(seed, Tracer) else as_count(seed, "seed", least=0)
     return jax.random.fold_in(jax.random.key(seed), STREAMS.index(name))

@@ -10,7 +10,7 @@ from jaxmix.families.full import Full
 from jaxmix.families.gaussian import Gaussian
 from jaxmix.families.spherical import Spherical
 from jaxmix.families.tied import Tied
-from jaxmix.inputs import unknown
+from jaxmix.suggestions import unknown
 
 STRUCTURES: dict[str, type[Covariances]] = {
     structure.name: structure for structure in (Full, Tied, Diag, Spherical)

@@ -72,9 +72,9 @@ class Family(eqx.Module):
 
     @abstractmethod
     def collapsed(
-        self, pooled: Float[Array, "d d"], penalty: Penalty, fixed: tuple[str, ...]
+        self, pooled: Float[Array, "d d"], floor: Float[Array, "d d"], fixed: tuple[str, ...]
     ) -> Bool[Array, ""]:
-        """Whether a free component has shrunk onto fewer dimensions than the data."""
+        """Whether a free component has shrunk far below the data's covariance, or to the floor."""
 
     @abstractmethod
     def minimum_count(self, penalty: Penalty, fixed: tuple[str, ...]) -> Float[Array, ""]:
@@ -87,6 +87,10 @@ class Family(eqx.Module):
     @abstractmethod
     def constrain(self, coordinates: Coordinates) -> "Family":
         """The family at these coordinates; parts that are absent keep their present values."""
+
+    @abstractmethod
+    def translate(self, shift: Float[Array, " d"]) -> "Family":
+        """The family of x + shift, where x follows this one."""
 
     @abstractmethod
     def affine(self, scale: Float[Array, "..."], shift: Float[Array, " d"]) -> "Family":

@@ -24,7 +24,7 @@ class Diag(Covariances):
         return cls(values)
 
     @property
-    def values(self) -> Float[Array, "k d"]:
+    def values(self) -> Float[Array, "*batch k d"]:
         return self.variances
 
     def matrices(self, k: int, d: int) -> Float[Array, "k d d"]:

@@ -13,9 +13,9 @@ from jaxtyping import Array, Float
 from jaxmix.numerics import cholesky_or_zero, excess, pack, triangle
 
 
-def covariance(factor: Float[Array, "d d"]) -> Float[Array, "d d"]:
-    """Sigma = L L'."""
-    return factor @ factor.T
+def covariance(factor: Float[Array, "*batch d d"]) -> Float[Array, "*batch d d"]:
+    """Sigma = L L', also of recorded mixtures, whose arrays have a leading axis."""
+    return factor @ jnp.swapaxes(factor, -1, -2)
 
 
 def whiten(factor: Float[Array, "d d"], x: Float[Array, "n d"]) -> Float[Array, "n d"]:

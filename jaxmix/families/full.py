@@ -25,8 +25,8 @@ class Full(Covariances):
         return cls(cholesky_or_zero(values))
 
     @property
-    def values(self) -> Float[Array, "k d d"]:
-        return jax.vmap(factors.covariance)(self.factors)
+    def values(self) -> Float[Array, "*batch k d d"]:
+        return factors.covariance(self.factors)
 
     def matrices(self, k: int, d: int) -> Float[Array, "k d d"]:
         return self.values

@@ -126,13 +126,12 @@ class Gaussian(Family):
         return spread - penalty.mean_strength * jnp.sum(offset**2) / 2
 
     def collapsed(
-        self, pooled: Float[Array, "d d"], penalty: Penalty, fixed: tuple[str, ...]
+        self, pooled: Float[Array, "d d"], floor: Float[Array, "d d"], fixed: tuple[str, ...]
     ) -> Bool[Array, ""]:
         if "covariances" in fixed:
             return jnp.array(False)
-        identity = jnp.eye(len(pooled), dtype=pooled.dtype)
         narrow = self.structure.below(COLLAPSE[pooled.dtype.name] * pooled)
-        return narrow | self.structure.below(2 * penalty.ridge * identity)
+        return narrow | self.structure.below(floor)
 
     def minimum_count(self, penalty: Penalty, fixed: tuple[str, ...]) -> Float[Array, ""]:
         if "covariances" in fixed or not self.structure.spends_a_count_a_column:
@@ -147,6 +146,9 @@ class Gaussian(Family):
         if "covariances" in coordinates:
             structure = structure.constrain(coordinates["covariances"])
         return type(self)(coordinates.get("means", self.means), structure)
+
+    def translate(self, shift: Float[Array, " d"]) -> "Gaussian":
+        return type(self)(self.means + shift, self.structure)
 
     def affine(self, scale: Float[Array, "..."], shift: Float[Array, " d"]) -> "Gaussian":
         means = self.means @ scale.T if scale.ndim == 2 else self.means * scale

@@ -24,7 +24,7 @@ class Spherical(Covariances):
         return cls(values)
 
     @property
-    def values(self) -> Float[Array, " k"]:
+    def values(self) -> Float[Array, "*batch k"]:
         return self.variances
 
     def matrices(self, k: int, d: int) -> Float[Array, "k d d"]:

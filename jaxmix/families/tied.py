@@ -29,7 +29,7 @@ class Tied(Covariances):
         return cls(cholesky_or_zero(values))
 
     @property
-    def values(self) -> Float[Array, "d d"]:
+    def values(self) -> Float[Array, "*batch d d"]:
         return factors.covariance(self.factor)
 
     def matrices(self, k: int, d: int) -> Float[Array, "k d d"]:

@@ -15,10 +15,10 @@ import optax
 from jaxtyping import Array, Float
 
 from jaxmix.families.base import Coordinates
-from jaxmix.inputs import unknown
 from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.mixture import Mixture
 from jaxmix.problem import OBJECTIVES, Evaluation, Problem
+from jaxmix.suggestions import unknown
 
 
 class GradientState(eqx.Module):
