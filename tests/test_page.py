@@ -5,109 +5,21 @@ Chromium is driven over its own driver's HTTP protocol, with the standard librar
 
 import json
 import re
-import shutil
-import subprocess
-import urllib.request
 
 import numpy as np
 import pytest
+from browser import needs_chromium, started
 from test_report import METHODS, example_result
 
-from jaxmix.report.page import embedded_json, introduction, page_html, write_page
-
-CHROMIUM = shutil.which("chromium")
-DRIVER = shutil.which("chromedriver")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-dev-shm-usage",
-]
-needs_chromium = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason="needs chromium and chromedriver on the path: Debian's chromium and chromium-driver",
-)
-DRAWN = "return [...document.querySelectorAll('[data-component]')].map(e => ({...e.dataset}))"
-COLLECT = """
-window.problems = [];
-window.addEventListener('error', e => problems.push(e.message));
-window.addEventListener('securitypolicyviolation', e => problems.push(e.blockedURI));
-"""
-
-
-class Browser:
-    """One headless session of Chromium."""
-
-    def __init__(self, address, profile):
-        self.address = address
-        options = {"binary": CHROMIUM, "args": [*FLAGS, f"--user-data-dir={profile}"]}
-        capabilities = {
-            "goog:chromeOptions": options,
-            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
-        }
-        answer = self.ask("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
-        self.address += f"/session/{answer['sessionId']}"
-
-    def ask(self, verb, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self.address + path, data, headers, method=verb)
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(request, timeout=60) as response:
-            return json.load(response)["value"]
-
-    def run(self, script, *arguments):
-        return self.ask("POST", "/execute/sync", {"script": script, "args": list(arguments)})
-
-    def open(self, file):
-        self.log("performance")
-        self.log("browser")
-        script = {"cmd": "Page.addScriptToEvaluateOnNewDocument", "params": {"source": COLLECT}}
-        self.ask("POST", "/goog/cdp/execute", script)
-        self.ask("POST", "/url", {"url": file.as_uri()})
-
-    def log(self, kind):
-        return self.ask("POST", "/se/log", {"type": kind})
-
-    def press(self, button, times=1):
-        press = "const b = document.getElementById(arguments[0]);"
-        self.run(press + "for (let i = 0; i < arguments[1]; i++) b.click()", button, times)
-
-    def key(self, name):
-        event = "new KeyboardEvent('keydown', {key: arguments[0], bubbles: true})"
-        self.run(f"document.body.dispatchEvent({event})", name)
-
-    def choose(self, method):
-        self.run(
-            "const s = document.getElementById('method');"
-            "s.selectedIndex = [...s.options].findIndex(o => o.text === arguments[0]);"
-            "s.dispatchEvent(new Event('change'))",
-            method,
-        )
-
-    def drawn(self):
-        return [{k: float(v) for k, v in shape.items()} for shape in self.run(DRAWN)]
-
-    def status(self):
-        return self.run("return document.getElementById('status').textContent")
+from jaxmix.report.figures import figure_files
+from jaxmix.report.folder import write_folder
+from jaxmix.report.page import embedded_json, introduction, page_html
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    with subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, text=True) as driver:
-        lines = (re.search(r"on port (\d+)\.", line) for line in driver.stdout)
-        port = next(match.group(1) for match in lines if match)
-        session = Browser(f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("profile"))
-        try:
-            yield session
-        finally:
-            session.ask("DELETE", "")
-            driver.terminate()
+    with started(tmp_path_factory.mktemp("profile")) as session:
+        yield session
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +30,10 @@ def results():
 @pytest.fixture(scope="module")
 def pages(results, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
-    return {d: write_page(result, folder / f"{d}.html") for d, result in results.items()}
+    files = {d: folder / f"{d}.html" for d in results}
+    for d, result in results.items():
+        files[d].write_text(page_html(result, figure_files(result)), encoding="utf-8")
+    return files
 
 
 def assert_drawn(shapes, path, position):
@@ -247,9 +162,9 @@ def embedded_result(text):
 
 
 def test_the_page_is_one_file_with_the_result_inside(pages, results, tmp_path):
-    file = write_page(results[2], tmp_path / "new folder")
-    text = file.read_text(encoding="utf-8")
-    assert file == tmp_path / "new folder" / "report.html"
+    names = write_folder(results[2], tmp_path / "new folder")
+    assert sorted(names) == sorted(path.name for path in (tmp_path / "new folder").iterdir())
+    text = (tmp_path / "new folder" / "report.html").read_text(encoding="utf-8")
     assert embedded_result(text) == results[2]
     assert not re.search(r'(?:src|href)="(?!data:)', text)
     assert text == pages[2].read_text(encoding="utf-8")
@@ -259,7 +174,7 @@ def test_text_from_the_user_cannot_become_markup():
     result = example_result()
     attack = "</script><b onclick=x>"
     result["data"] |= {"name": attack, "columns": [attack, "$b$"], "source": attack}
-    assert attack not in page_html(result)
+    assert attack not in page_html(result, {})
 
 
 def test_the_introduction_explains_data_model_and_stop_rule():

@@ -6,7 +6,6 @@ two parameters. Files are the same bytes each time they are made from one result
 
 import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -194,20 +193,10 @@ def figure_bytes(figure: Figure, file_format: str) -> bytes:
     return content.getvalue()
 
 
-def save_figures(result: Mapping[str, Any], folder: str | Path) -> list[str]:
-    """Write every figure as PNG and PDF.
-
-    Args:
-        result: the content of result.json.
-        folder: where the files go; made if it does not exist.
-
-    Returns:
-        The names of the files written, in order.
-    """
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    names = []
-    for name, figure in draw_figures(result).items():
-        for file_format in FIXED_METADATA:
-            names.append(f"{name}.{file_format}")
-            Path(folder, names[-1]).write_bytes(figure_bytes(figure, file_format))
-    return names
+def figure_files(result: Mapping[str, Any]) -> dict[str, bytes]:
+    """Every figure as PNG and PDF, by file name; each is drawn once."""
+    return {
+        f"{name}.{file_format}": figure_bytes(figure, file_format)
+        for name, figure in draw_figures(result).items()
+        for file_format in FIXED_METADATA
+    }

@@ -10,12 +10,10 @@ import math
 from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
-from pathlib import Path
 from string import Template
 from typing import Any
 
 from jaxmix.report.drawing import COLORS, describe
-from jaxmix.report.figures import draw_figures, figure_bytes
 from jaxmix.report.tables import comparison_table, confusion_table
 from jaxmix.report.writers import TEXT_COLUMNS, Table
 
@@ -38,26 +36,13 @@ CAPTIONS = {
 }
 
 
-def write_page(result: Mapping[str, Any], path: str | Path) -> Path:
-    """Write the report of a comparison as one self-contained HTML file.
+def page_html(result: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
+    """The report of a comparison as one self-contained HTML text, the same for the same result.
 
     Args:
         result: the content of result.json.
-        path: the file to write if it ends in .html, else a folder that gets report.html.
-
-    Returns:
-        The file written.
+        images: PNG files by name, as `figure_files` gives them; other files are left out.
     """
-    file = Path(path)
-    if file.suffix != ".html":
-        file = file / "report.html"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(page_html(result), encoding="utf-8")
-    return file
-
-
-def page_html(result: Mapping[str, Any]) -> str:
-    """The whole page as text, deterministic given the result."""
     confusion = confusion_table(result)
     return Template(_asset("page.html")).substitute(
         title=escape(f"jaxmix comparison: {describe(result)}"),
@@ -66,7 +51,11 @@ def page_html(result: Mapping[str, Any]) -> str:
         + (_html_table(confusion) if confusion else ""),
         colors=" ".join(COLORS),
         player_note=escape(_player_note(result)),
-        figures="\n".join(_html_figure(*item) for item in draw_figures(result).items()),
+        figures="\n".join(
+            _html_figure(name.removesuffix(".png"), image)
+            for name, image in images.items()
+            if name.endswith(".png")
+        ),
         settings=_html_facts(_facts(result)),
         result=embedded_json(result),
         css=_asset("page.css"),
@@ -155,8 +144,8 @@ def _html_table(table: Table) -> str:
     )
 
 
-def _html_figure(name: str, figure: Any) -> str:
-    image = base64.b64encode(figure_bytes(figure, "png")).decode("ascii")
+def _html_figure(name: str, png: bytes) -> str:
+    image = base64.b64encode(png).decode("ascii")
     return (
         f'<figure id="figure-{name}"><div class="wide"><img alt="{escape(CAPTIONS[name])}" '
         f'src="data:image/png;base64,{image}"></div>'

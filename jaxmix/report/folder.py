@@ -1,0 +1,61 @@
+"""The folder of a comparison: result.json, tables, traces, figures and the page.
+
+Everything is made from the one result, so that a folder can be made again from its result.json.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxmix.report.figures import figure_files
+from jaxmix.report.page import nulls, page_html
+from jaxmix.report.tables import comparison_table
+
+TRACE_COLUMNS = ("objective", "gap", "passes", "seconds")
+
+
+def write_folder(result: Mapping[str, Any], folder: str | Path) -> list[str]:
+    """Write a comparison's result, tables, traces, figures and page.
+
+    Args:
+        result: the content of result.json, as `jaxmix.race.compare` returns it.
+        folder: made if it does not exist; files of the same names are replaced.
+
+    Returns:
+        Names of the files written.
+
+    Raises:
+        ValueError: if the folder cannot be written.
+    """
+    table, images = comparison_table(result), figure_files(result)
+    texts = {
+        "result.json": json.dumps(nulls(result), indent=1, allow_nan=False),
+        "table.csv": table.to_csv(),
+        "table.md": table.to_markdown(),
+        "table.tex": table.to_latex(),
+        "traces.csv": _traces(result),
+        "report.html": page_html(result, images),
+    }
+    files = {name: text.encode("utf-8") for name, text in texts.items()} | images
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            Path(folder, name).write_bytes(content)
+    except OSError as error:
+        raise ValueError(f"cannot write to {folder}: {error.strerror}") from error
+    return list(files)
+
+
+def _traces(result: Mapping[str, Any]) -> str:
+    """One row a method, start and step, in full precision."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["method", "start", "step", *TRACE_COLUMNS])
+    for trace in result["traces"]:
+        columns = [trace[name] for name in TRACE_COLUMNS]
+        for step, values in enumerate(zip(*columns, strict=True)):
+            writer.writerow([trace["method"], trace["start"], step, *values])
+    return text.getvalue()
