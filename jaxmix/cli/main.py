@@ -1,0 +1,62 @@
+"""Entry point of the `jaxmix` command: reads arguments, and turns mistakes into one line.
+
+Nothing here imports jax: a subcommand does so when it runs, so that `jaxmix --help` is quick.
+"""
+
+import contextlib
+import io
+import itertools
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import tyro
+
+from jaxmix.cli.compare import Compare
+
+COMMANDS = {"compare": Compare}
+"""Subcommands by name."""
+
+MISTAKE, INTERRUPTED = 2, 130
+"""Exit codes of a user's mistake and of Ctrl-C."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        _parse(sys.argv[1:] if arguments is None else list(arguments)).run()
+    except (ValueError, TypeError) as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        print("jaxmix: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _parse(arguments: list[str]) -> Any:
+    """The subcommand's dataclass; a mistake becomes ValueError with the parser's first sentence."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.extras.subcommand_cli_from_dict(COMMANDS, args=arguments, prog="jaxmix")
+    except SystemExit as stop:
+        if stop.code:
+            raise ValueError(_first_sentence(said.getvalue())) from None
+        raise
+
+
+def _first_sentence(box: str) -> str:
+    """The message inside the parser's box: its title left out, down to the next rule."""
+    lines = [line.strip("│|╭╮╰╯─- ") for line in box.splitlines()[1:]]
+    words = itertools.takewhile(bool, itertools.dropwhile(lambda line: not line, lines))
+    return " ".join(words) or "the arguments cannot be read; see jaxmix --help"
+
+
+def _complain(message: str) -> int:
+    print("jaxmix: " + re.sub(r"\s+", " ", message).strip(), file=sys.stderr)
+    return MISTAKE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

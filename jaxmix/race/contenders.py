@@ -1,0 +1,168 @@
+"""Methods by name, as a command line or a study writes them.
+
+"em, adam(learning_rate=0.05), mine.py:Heavyball" names two methods of the kit and one of a user's.
+Default rates are constants, chosen once for standardized columns and never tuned on the data.
+"""
+
+import ast
+import dataclasses
+import importlib.util
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import optax
+
+from jaxmix.methods import EM, GradientAscent, Method
+from jaxmix.suggestions import unknown
+
+DEFAULT = "em, lbfgs, adam(gradient='autodiff'), adam, sgd"
+"""What is compared when nothing is chosen."""
+
+RATES: dict[str, dict[str, Any]] = {
+    "adam": {"learning_rate": 0.05},
+    "adamw": {"learning_rate": 0.05},
+    "sgd": {"learning_rate": 0.1, "momentum": 0.9},
+}
+"""Settings where none are given; every other optimizer starts from a learning rate of 0.01."""
+
+OPTIMIZERS = (
+    *("adabelief", "adagrad", "adam", "adamax", "adamw", "amsgrad", "lbfgs", "lion"),
+    *("nadam", "radam", "rmsprop", "sgd", "yogi"),
+)
+"""The optax optimizers that a name alone may mean."""
+
+TITLES = {
+    "em": "EM",
+    "em(hard=True)": "hard EM",
+    "lbfgs": "L-BFGS",
+    "adam": "Adam (Fisher)",
+    "adam(gradient='autodiff')": "Adam (jax.grad)",
+    "sgd": "SGD with momentum",
+}
+
+
+class Contender(eqx.Module):
+    """A method in a comparison, with its display name and its settings in words."""
+
+    title: str = eqx.field(static=True)
+    settings: str = eqx.field(static=True)
+    method: Method
+
+
+def contenders(names: str = DEFAULT) -> tuple[Contender, ...]:
+    """The methods that a comma-separated list names.
+
+    Args:
+        names: "em", "lbfgs", "adam", "sgd", another optax optimizer, or "FILE.py:Class"; each may
+            have settings in parentheses, as in "adam(learning_rate=0.05, gradient='autodiff')".
+
+    Returns:
+        One `Contender` a name, in order.
+
+    Raises:
+        ValueError: for an unknown name or setting, with a suggestion, a name that stands twice, or
+            a file without such a method.
+
+    Examples:
+        >>> [c.title for c in contenders("em, adam(learning_rate=0.1)")]
+        ['EM', 'adam(learning_rate=0.1)']
+    """
+    found = tuple(_contender(text) for text in _split(names))
+    if not found:
+        raise ValueError("no method is named; for example: em, adam(learning_rate=0.05)")
+    titles = [contender.title for contender in found]
+    for title in titles:
+        if titles.count(title) > 1:
+            raise ValueError(f"the method {title!r} is named twice")
+    return found
+
+
+def _split(names: str) -> list[str]:
+    """Parts between the commas that stand outside parentheses."""
+    parts, depth = [""], 0
+    for letter in names:
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _contender(text: str) -> Contender:
+    matched = re.fullmatch(r"(?:(?P<file>.+\.py):)?(?P<name>[\w-]+)(?P<call>\(.*\))?", text, re.S)
+    if matched is None:
+        raise ValueError(
+            f"cannot read the method {text!r}; write NAME, NAME(setting=1) or FILE:NAME"
+        )
+    settings = _settings(text, matched["call"] or "()")
+    name = matched["name"].lower().replace("-", "")
+    if matched["file"]:
+        method = _build(_user_class(matched["file"], matched["name"]), matched["name"], settings)
+    elif name == "em":
+        method = _build(EM, "em", settings)
+    elif name in OPTIMIZERS:
+        settings = {**RATES.get(name, {}), **settings}
+        method = GradientAscent(getattr(optax, name), **settings)
+    else:
+        raise unknown("method", matched["name"], ("em", *OPTIMIZERS, "FILE.py:Class"))
+    written = name + (matched["call"] or "") if not matched["file"] else text
+    return Contender(TITLES.get(written.replace('"', "'"), text), _words(method, settings), method)
+
+
+def _settings(text: str, call: str) -> dict[str, Any]:
+    try:
+        node = ast.parse(f"settings{call}", mode="eval").body
+        assert isinstance(node, ast.Call)
+        assert not node.args
+        return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
+    except (SyntaxError, ValueError, AssertionError):
+        raise ValueError(
+            f"cannot read the settings of {text!r}; write name=value with plain numbers or text"
+        ) from None
+
+
+def _build(kind: Callable[..., Method], name: str, settings: dict[str, Any]) -> Method:
+    known = inspect.signature(kind).parameters
+    for setting in settings:
+        if setting not in known:
+            raise unknown(f"setting of {name}", setting, known)
+    return kind(**settings)
+
+
+def _words(method: Method, settings: dict[str, Any]) -> str:
+    """The method with every setting that is in force."""
+    if isinstance(method, GradientAscent):
+        shown = {**method.numbers, **dict(method.constants), "gradient": method.gradient}
+        inside = ", ".join([method.optimizer.__name__, *(f"{k}={v!r}" for k, v in shown.items())])
+    else:
+        values = {f.name: getattr(method, f.name) for f in dataclasses.fields(method)}
+        inside = ", ".join(f"{name}={value!r}" for name, value in values.items())
+    return f"{type(method).__name__}({inside})"
+
+
+def _user_class(file: str, name: str) -> Callable[..., Method]:
+    """A method class from a user's own Python file, which runs as any program of theirs."""
+    path = Path(file)
+    if not path.is_file():
+        raise ValueError(f"there is no file {file}")
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(f"{file} does not run: {type(error).__name__}: {error}") from error
+    classes = {
+        key: value
+        for key, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, Method) and value.__module__ == path.stem
+    }
+    if name not in classes:
+        raise unknown(f"method in {path.name}", name, classes)
+    return classes[name]
