@@ -1,0 +1,50 @@
+"""The README's example, the how-to's method and the experiment run as printed."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def fenced(text, language=""):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def run(*arguments):
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_readme_example_prints_what_the_readme_shows():
+    text = (ROOT / "README.md").read_text()
+    example = fenced(text, "python")[0]
+    shown = re.search(r"^prints\n\n```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1]
+    assert run("-W", "error", "-c", example) == shown
+
+
+def test_the_readme_gives_two_commands_for_installing():
+    commands = [block for block in fenced((ROOT / "README.md").read_text()) if "-m venv" in block]
+    assert len(commands) == 2
+    assert commands[0].strip().endswith("jaxmix compare")
+    assert commands[1].strip().endswith("pytest")
+
+
+def test_the_how_to_shows_the_method_that_its_file_holds():
+    shown = fenced((ROOT / "notes/how-to-add.md").read_text(), "python")[0]
+    file = (ROOT / "notes/examples/heavyball.py").read_text()
+    assert shown in file
+    code = [line for line in shown.splitlines() if line.strip() and '"""' not in line]
+    assert len(code) <= 26
+
+
+def test_old_faithful_experiment_is_short_and_runs():
+    script = ROOT / "experiments/old_faithful.py"
+    assert len(script.read_text().splitlines()) <= 60
+    said = run(str(script), "--starts", "2")
+    assert "best log-likelihood -1130.26396" in said
+    assert said.count("reached by 2 of 2") == 5
