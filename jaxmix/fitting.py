@@ -98,7 +98,10 @@ def fit(
     method, fixed = EM() if method is None else method, as_names(fixed)
     stop = Stop() if stop is None else stop
     checks.check_method(method, stop)
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((x, start, method, stop))):
+    given = (x, start, method, stop, prior, ridge, sample_weights)
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
+        if not on_step is record is resume is None:
+            raise TypeError("inside jit or vmap a fit has no on_step, record or resume")
         return _traced_fit(x, start, method, stop, prior, ridge, fixed, sample_weights)
     problem, columns = check_problem(x, start, method, prior, ridge, fixed, sample_weights)
     loop, stop = _open(problem, method, stop, start, resume)
@@ -166,10 +169,10 @@ def _check_resume(problem: Problem, method: Method, resume: FitResult) -> None:
         raise TypeError(f"resume must be a FitResult, got {type(resume).__name__}")
     if jax.tree.structure(resume.method) != jax.tree.structure(method):
         raise ValueError(f"resume: the result comes from {resume.method}, not {method}")
-    known = resume.state.evaluation
-    same_shape = known.statistics.shape[1:] == resume.state.evaluation.em_step.natural().shape[1:]
-    again = problem.evaluate(method.finish(resume.state.state)).objective if same_shape else np.nan
-    if not np.isclose(float(again), float(known.objective), rtol=1e-5):
+    mixture, known = method.finish(resume.state.state), float(resume.objective)
+    same_columns = mixture.family.shape[1] == len(problem.center)
+    again = float(problem.evaluate(mixture).objective) if same_columns else np.nan
+    if resume.fixed != problem.fixed or not np.isclose(again, known, rtol=1e-5):
         raise ValueError("resume: the data or the penalties are not those of the result")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 
-def softmax(x: Float[Array, "*batch k"], axis: int = -1) -> Float[Array, "*batch k"]:
+def softmax(x: Float[Array | np.ndarray, "*batch k"], axis: int = -1) -> Float[Array, "*batch k"]:
     r"""Probabilities proportional to exponentials, $e^{x_j} / \sum_l e^{x_l}$, without overflow.
 
     Args:
@@ -31,7 +31,7 @@ def softmax(x: Float[Array, "*batch k"], axis: int = -1) -> Float[Array, "*batch
     return jax.nn.softmax(jnp.asarray(x), axis=axis)
 
 
-def logsumexp(x: Float[Array, "..."], axis: int = -1) -> Float[Array, "..."]:
+def logsumexp(x: Float[Array | np.ndarray, "..."], axis: int = -1) -> Float[Array, "..."]:
     r"""Logarithm of a sum of exponentials, $\log \sum_l e^{x_l}$, without overflow or underflow.
 
     Args:
@@ -49,7 +49,9 @@ def logsumexp(x: Float[Array, "..."], axis: int = -1) -> Float[Array, "..."]:
     return jax.nn.logsumexp(jnp.asarray(x), axis=axis)
 
 
-def pairwise_distances(x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[Array, "n m"]:
+def pairwise_distances(
+    x: Float[Array | np.ndarray, "n d"], y: Float[Array | np.ndarray, "m d"]
+) -> Float[Array, "n m"]:
     r"""Euclidean distances $\lVert x_i - y_j \rVert$ between all rows of two tables.
 
     Differences come before squares, so that near points far from the origin keep their digits.

@@ -19,10 +19,11 @@ from jaxmix.fitting import SEGMENT, as_names, assemble, check_problem, start_tra
 from jaxmix.inputs import as_count
 from jaxmix.loop import Loop, Outcome, Trace, advance, begin, close
 from jaxmix.methods import EM, Method
+from jaxmix.precision import to_jax
 from jaxmix.prior import Prior
 from jaxmix.problem import Problem
 from jaxmix.result import FitFailed, FitResult
-from jaxmix.starts import STARTS, check_data, draw, initialize
+from jaxmix.starts import STARTS, check_data, draw, standard_mixture
 from jaxmix.stopping import Stop, resolvable
 from jaxmix.streams import stream
 from jaxmix.suggestions import unknown
@@ -102,36 +103,42 @@ def fit_restarts(
     structure(family)
     if not isinstance(start, str) or start not in STARTS:
         raise unknown("start", start, STARTS)
-    check_data(x, k, sample_weights)
-    template = initialize(x, k, family, start, seed, sample_weights)
+    values, weights = check_data(x, k, sample_weights)
+    template = standard_mixture(family, k, values.shape[1], values.dtype)
     problem, columns = check_problem(
         x, template, method, prior, ridge, as_names(fixed), sample_weights
     )
     keys = jnp.stack([stream(seed + j, "start") for j in range(num_starts)])
-    loops = _begin_all(method, problem, stop, keys, k, family, start)
+    rows = to_jax(values), to_jax(weights)
+    loops = _begin_all(method, problem, stop, keys, *rows, k, family, start)
     largest = float(jnp.max(jnp.abs(loops.evaluation.objective)))
     dtype = problem.center.dtype
     stop = resolvable(stop, largest, float(problem.total), dtype)
     return _finish_all(method, problem, stop, loops, columns)
 
 
-@jax.jit
-def rows_of(problem: Problem) -> tuple[Array, Array]:
-    """Centered data [n d] and sample weights [n], padding included."""
-    x = jnp.swapaxes(problem.data.x, 1, 2)
-    return x.reshape(-1, x.shape[-1]), problem.data.sample_weights.reshape(-1)
-
-
 def _begin(
-    method: Method, problem: Problem, stop: Stop, keys: Array, k: int, family: str, start: str
+    method: Method,
+    problem: Problem,
+    stop: Stop,
+    keys: Array,
+    x: Array,
+    weights: Array,
+    k: int,
+    family: str,
+    start: str,
 ) -> Loop:
-    x, weights = rows_of(problem)
-    one = lambda key: begin(method, problem, stop, draw(key, x, weights, k, family, start))  # noqa: E731
+    def one(key: Array) -> Loop:
+        mixture = draw(key, x - problem.center, weights, k, family, start)
+        return begin(method, problem, stop, mixture)
+
     return jax.vmap(one)(keys)
 
 
 def _advance(method: Method, problem: Problem, stop: Stop, loops: Loop) -> tuple[Loop, Trace]:
-    one = lambda loop: advance(method, problem, stop, loop, jnp.asarray(SEGMENT), SEGMENT)  # noqa: E731
+    def one(loop: Loop) -> tuple[Loop, Trace]:
+        return advance(method, problem, stop, loop, jnp.asarray(SEGMENT), SEGMENT)
+
     return jax.vmap(one)(loops)
 
 

@@ -39,12 +39,16 @@ def from_responsibilities(
 ) -> Mixture:
     """The M-step from responsibilities, on centered data."""
     d = x.shape[1]
-    k = responsibilities.shape[1]
-    template = standard(family, k, d, x.dtype)
+    blank = standard_mixture(family, responsibilities.shape[1], d, x.dtype)
     shares = responsibilities.astype(x.dtype) * weights[:, None]
-    statistics = shares.T @ template.features(x.T).T
-    blank = Mixture(jnp.zeros(k, x.dtype), template)
+    statistics = shares.T @ blank.family.features(x.T).T
     return blank.maximize(statistics, penalty(prior, 0.0, jnp.zeros(d, x.dtype)))
+
+
+def standard_mixture(family: str, k: int, d: int, dtype: Any) -> Mixture:
+    """Equal weights and k standard components, from which an M-step makes the rest."""
+    log_weights = jnp.full(k, -np.log(k), jax.dtypes.canonicalize_dtype(dtype))
+    return Mixture(log_weights, standard(family, k, d, log_weights.dtype))
 
 
 def at_points(points: Float[Array, "k d"], covariance: Float[Array, "d d"], family: str) -> Mixture:

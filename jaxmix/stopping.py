@@ -74,11 +74,14 @@ AT_A_POINT = ("gap", "gradient")
 
 def parameter_vector(mixture: Mixture) -> Float[Array, " p"]:
     """First k - 1 weights, then every part of the components, matrices by upper triangles."""
-    parts = [getattr(mixture.family, name) for name in mixture.family.parts]
-    d = mixture.family.shape[1]
-    rows, columns = np.triu_indices(d)
-    flat = [part[..., rows, columns] if part.shape[-2:] == (d, d) else part for part in parts]
-    return jnp.concatenate([mixture.weights[:-1], *(jnp.ravel(part) for part in flat)])
+    family, coordinates = mixture.family, mixture.family.unconstrain()
+    rows, columns = np.triu_indices(family.shape[1])
+    # A part with more entries than coordinates holds symmetric matrices; k by d means never do.
+    parts = [
+        part if part.shape == coordinates[name].shape else part[..., rows, columns]
+        for name, part in ((name, getattr(family, name)) for name in family.parts)
+    ]
+    return jnp.concatenate([mixture.weights[:-1], *(jnp.ravel(part) for part in parts)])
 
 
 class Stop(eqx.Module):

@@ -1,7 +1,7 @@
 """The figure of the components on the data: a row of panels a method, a column a step."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ def _grid(num_rows: int, num_columns: int) -> np.ndarray:
 
 
 def _draw_method(
-    row: Iterable[Axes], result: Mapping[str, Any], path: Mapping[str, Any], steps: Sequence[int]
+    row: np.ndarray, result: Mapping[str, Any], path: Mapping[str, Any], steps: Sequence[int]
 ) -> None:
     recorded = list(path["steps"])
     for panel, step in zip(row, steps):
