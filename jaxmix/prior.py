@@ -83,20 +83,16 @@ def check_penalty(prior: Prior | None, ridge: ArrayLike, d: int) -> None:
     """Raise ValueError or TypeError for a prior or a ridge that no fit can use."""
     if prior is not None and not isinstance(prior, Prior):
         raise TypeError(f"prior must be a jaxmix.Prior or None, got {type(prior).__name__}")
-    numbers = {
-        "ridge": (ridge, 0.0),
-        **(
-            {}
-            if prior is None
-            else {
-                "covariance_strength": (prior.covariance_strength, 0.0),
-                "mean_strength": (prior.mean_strength, 0.0),
-                "weight_concentration": (prior.weight_concentration, 1.0),
-            }
-        ),
-    }
-    for name, (value, least) in numbers.items():
-        if value is not None and not isinstance(value, Tracer):
+    numbers = [("ridge", ridge, 0.0)]
+    if prior is not None:
+        numbers += [
+            ("covariance_strength", prior.covariance_strength, 0.0),
+            ("mean_strength", prior.mean_strength, 0.0),
+            ("weight_concentration", prior.weight_concentration, 1.0),
+        ]
+    for name, value, least in numbers:
+        absent = value is None and name != "ridge"
+        if not absent and not isinstance(value, Tracer):
             _check_number(name, value, least)
     if prior is not None:
         _check_shapes(prior, d)

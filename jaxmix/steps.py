@@ -119,6 +119,12 @@ def _centered_m_step(
     centered = to_jax(values - center)
     counts = to_jax(weights.astype(values.dtype))
     mixture = compiled_m_step(centered, counts, responsibilities.astype(centered.dtype), family)
+    nothing = jnp.zeros((values.shape[1], values.shape[1]), centered.dtype)
+    if not mixture.is_finite or mixture.family.collapsed(nothing, nothing, ()):
+        raise ValueError(
+            f"a component has too few different rows for a {family} covariance; merge it with "
+            "another, or use a family with fewer parameters"
+        )
     return mixture.translate(to_jax(center))
 
 

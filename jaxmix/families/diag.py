@@ -69,7 +69,9 @@ class Diag(Covariances):
         strength: Float[Array, ""],
         d: int,
     ) -> "Diag":
-        return type(self)((scatter + scale) / (counts + strength)[:, None])
+        # Rounding may leave less than nothing of a collapsed component.
+        variances = (scatter + scale) / (counts + strength)[:, None]
+        return type(self)(jnp.maximum(variances, 0.0))
 
     def divergence(
         self, new: "Diag", counts: Float[Array, " k"], strength: Float[Array, ""], d: int

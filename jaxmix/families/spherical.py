@@ -69,7 +69,9 @@ class Spherical(Covariances):
         strength: Float[Array, ""],
         d: int,
     ) -> "Spherical":
-        return type(self)((scatter + scale)[:, 0] / (d * (counts + strength)))
+        # Rounding may leave less than nothing of a collapsed component.
+        variances = (scatter + scale)[:, 0] / (d * (counts + strength))
+        return type(self)(jnp.maximum(variances, 0.0))
 
     def divergence(
         self, new: "Spherical", counts: Float[Array, " k"], strength: Float[Array, ""], d: int

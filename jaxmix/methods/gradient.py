@@ -138,6 +138,11 @@ def _complete(factory: Callable[..., Any], settings: dict[str, Any]) -> dict[str
     for name in settings:
         if name not in parameters:
             raise unknown(f"setting of {getattr(factory, '__name__', factory)}", name, parameters)
+    rate = settings.get("learning_rate", 0.0)
+    if not (rate is None or callable(rate) or _is_number(rate) or isinstance(rate, int)):
+        raise TypeError(f"learning_rate must be a number or an optax schedule, got {rate!r}")
+    if isinstance(rate, int) and "learning_rate" in settings:
+        settings = settings | {"learning_rate": float(rate)}
     required = parameters.get("learning_rate")
     if required is not None and required.default is inspect.Parameter.empty:
         return {"learning_rate": 1e-2} | settings
