@@ -1,5 +1,8 @@
 """Every test runs in float64, with shapes and types checked at each call of the package."""
 
+import os
+import tempfile
+
 import jax
 import jaxtyping
 from beartype import BeartypeConf, beartype
@@ -9,4 +12,16 @@ checked = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 # For the whole session: modules load lazily, so that a with block would miss them.
 jaxtyping.install_import_hook("jaxmix", "conftest.checked")
+
+# A program that one worker has compiled, the others and the subprocesses of tests need not.
+CACHE = "JAX_COMPILATION_CACHE_DIR"
+_folder = tempfile.TemporaryDirectory(prefix="jaxmix-tests-") if CACHE not in os.environ else None
+if _folder is not None:
+    os.environ[CACHE] = _folder.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
 jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_compilation_cache_dir", os.environ[CACHE])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -263,7 +263,9 @@ def assemble(
         code=loop.code,
         cost=loop.cost,
         total=problem.total,
-        path=jax.tree.map(lambda *leaves: np.stack(leaves), *path.values()) if path else None,
+        path=jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *path.values())
+        if path
+        else None,
         path_steps=tuple(path),
         state=loop,
         method=method,

@@ -4,6 +4,8 @@ They are penalties in the parameters' own coordinates, without a Jacobian, so th
 methods climb one objective (notes/em.md, eq. 8 to 11).
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -83,7 +85,7 @@ def check_penalty(prior: Prior | None, ridge: ArrayLike, d: int) -> None:
     """Raise ValueError or TypeError for a prior or a ridge that no fit can use."""
     if prior is not None and not isinstance(prior, Prior):
         raise TypeError(f"prior must be a jaxmix.Prior or None, got {type(prior).__name__}")
-    numbers = [("ridge", ridge, 0.0)]
+    numbers: list[tuple[str, Any, float]] = [("ridge", ridge, 0.0)]
     if prior is not None:
         numbers += [
             ("covariance_strength", prior.covariance_strength, 0.0),
@@ -91,14 +93,14 @@ def check_penalty(prior: Prior | None, ridge: ArrayLike, d: int) -> None:
             ("weight_concentration", prior.weight_concentration, 1.0),
         ]
     for name, value, least in numbers:
-        absent = value is None and name != "ridge"
-        if not absent and not isinstance(value, Tracer):
+        left_out = value is None and name != "ridge"
+        if not left_out and not isinstance(value, Tracer):
             _check_number(name, value, least)
     if prior is not None:
         _check_shapes(prior, d)
 
 
-def _check_number(name: str, value: ArrayLike, least: float) -> None:
+def _check_number(name: str, value: Any, least: float) -> None:
     number = _finite(name, value)
     if number.ndim or number < least:
         raise ValueError(f"{name} must be a number of at least {least:g}, got {value!r}")
@@ -124,7 +126,7 @@ def _check_shapes(prior: Prior, d: int) -> None:
         raise ValueError("covariance_scale must be positive semidefinite")
 
 
-def _finite(name: str, value: ArrayLike) -> np.ndarray:
+def _finite(name: str, value: Any) -> np.ndarray:
     try:
         values = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
