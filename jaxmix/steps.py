@@ -96,10 +96,14 @@ def m_step(x: Any, responsibilities: Any, family: str = "full") -> Mixture:
     Returns:
         A new `Mixture`.
 
+    Raises:
+        ValueError: where a component has too few different rows for a covariance.
+
     Examples:
         >>> import jaxmix as jm
-        >>> jm.m_step([[0.0], [2.0], [9.0]], [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).means.tolist()
-        [[1.0], [9.0]]
+        >>> halves = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+        >>> jm.m_step([[0.0], [2.0], [8.0], [9.0]], halves).means.tolist()
+        [[1.0], [8.5]]
 
     Source: notes/em.md, eq. 6.
     """

@@ -24,7 +24,7 @@ def expected_facts(result):
         "-1130.263960",
         f"{11 * np.log(272) - 2 * float(result.log_likelihood):.4f}",
         "11 parameters; lower is better",
-        "CONVERGED: converged",
+        "CONVERGED: the stopping rule is met",
         f"{int(result.num_steps)} of EM ({int(result.cost.passes)} passes, 0 gradients)",
         f"{float(result.gap):.2g} nats",
     ]
