@@ -170,9 +170,10 @@ def _check_resume(problem: Problem, method: Method, resume: FitResult) -> None:
     if jax.tree.structure(resume.method) != jax.tree.structure(method):
         raise ValueError(f"resume: the result comes from {resume.method}, not {method}")
     mixture, known = method.finish(resume.state.state), float(resume.objective)
+    precision = 4096 * float(jnp.finfo(problem.center.dtype).eps)
     same_columns = mixture.family.shape[1] == len(problem.center)
     again = float(problem.evaluate(mixture).objective) if same_columns else np.nan
-    if resume.fixed != problem.fixed or not np.isclose(again, known, rtol=1e-5):
+    if resume.fixed != problem.fixed or not np.isclose(again, known, rtol=precision, atol=0):
         raise ValueError("resume: the data or the penalties are not those of the result")
 
 
@@ -290,6 +291,10 @@ def _traced_fit(
         raise TypeError("inside jit or vmap, max_steps must be a plain number")
     length = int(stop.max_steps)
     x = as_rows(x)
+    checks.check_fixed(fixed, start.family)
+    check_penalty(prior, ridge, x.shape[1])
+    if start.family.shape[1] != x.shape[1]:
+        raise ValueError(f"the start has {start.family.shape[1]} columns, x has {x.shape[1]}")
     weights = None if sample_weights is None else jnp.asarray(sample_weights)
     problem = build_problem(x, weights, prior, ridge, fixed, method.hard)
     loop = begin(method, problem, stop, problem.enter(cast(start, x.dtype)))

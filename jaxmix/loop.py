@@ -63,9 +63,11 @@ def _strong(leaf: Array) -> Array:
 def _first_code(problem: Problem, stop: Stop, start: Visit) -> Int[Array, ""]:
     """The outcome of a run that has not begun."""
     usable = jnp.isfinite(start.evaluation.objective) & start.mixture.is_finite
+    degenerate = problem.is_degenerate(start.mixture, start.evaluation.statistics[:, -1])
     code = jnp.where(stop.max_steps <= 0, Outcome.MAX_STEPS, Outcome.RUNNING)
     code = jnp.where(stop.satisfied_at(problem, start), Outcome.CONVERGED, code)
-    degenerate = problem.is_degenerate(start.mixture, start.evaluation.statistics[:, -1])
+    # A degenerate start may yet recover, but not where the run ends with it.
+    code = jnp.where(degenerate & (code != Outcome.RUNNING), Outcome.DEGENERATE, code)
     failure = jnp.where(degenerate, Outcome.DEGENERATE, Outcome.NONFINITE)
     return jnp.where(usable, code, failure).astype(jnp.int32)
 

@@ -193,6 +193,8 @@ class Mixture(eqx.Module):
 def as_rows(x: Any, dtype: Any = None) -> Float[Array, "n d"]:
     """Data as a [n d] array: traced arrays as they are, anything else after the entry checks."""
     if isinstance(x, Tracer):
+        wanted = jnp.result_type(x, float) if dtype is None else dtype
+        x = x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(wanted)
         return x[:, None] if x.ndim == 1 else x
     values = to_jax(as_matrix(x)[0])
     return values if dtype is None else values.astype(dtype)
@@ -233,6 +235,7 @@ def gaussian_mixture(weights: Any, means: Any, covariances: Any, family: str = "
     shape = kind.expected_shape(*means.shape)
     covariances = _check_covariances(covariances, shape, family)
     dtype = jnp.result_type(*arrays)
+    _check_representable(weights.astype(dtype), covariances.astype(dtype), family)
     log_weights = jnp.log(jnp.asarray(weights, dtype))
     values = kind.from_values(jnp.asarray(covariances, dtype), *means.shape)
     return Mixture(jax.nn.log_softmax(log_weights), Gaussian(jnp.asarray(means, dtype), values))
@@ -256,6 +259,19 @@ def _check_weights(weights: np.ndarray) -> None:
         raise ValueError(f"weights must be positive, got {weights.min():g}; drop empty components")
     if abs(weights.sum() - 1) > 1e-6:
         raise ValueError(f"weights must sum to 1, got {weights.sum():.9g}; divide by their sum")
+
+
+def _check_representable(weights: np.ndarray, covariances: np.ndarray, family: str) -> None:
+    """Raise unless weights stay positive and covariances have factors in this precision."""
+    try:
+        if family in ("full", "tied"):
+            np.linalg.cholesky(covariances)
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            f"covariances must be positive definite; in {covariances.dtype} these have no factor"
+        ) from None
+    if not np.all(weights > 0) or not np.any(covariances > 0):
+        raise ValueError(f"weights and covariances must be positive in {weights.dtype}")
 
 
 def _check_covariances(values: np.ndarray, shape: tuple[int, ...], family: str) -> np.ndarray:

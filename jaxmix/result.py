@@ -3,6 +3,7 @@
 from typing import Any
 
 import equinox as eqx
+import jax
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int
@@ -79,7 +80,9 @@ class FitResult(eqx.Module):
     @property
     def num_parameters(self) -> int:
         """Free parameters, without the fixed parts."""
-        coordinates = self.mixture.unconstrain(self.fixed)
+        first = (0,) * np.ndim(self.code)
+        mixture = jax.tree.map(lambda leaf: leaf[first], self.mixture)
+        coordinates = mixture.unconstrain(self.fixed)
         free = sum(int(np.size(part)) for part in coordinates.values())
         return free - ("weights" in coordinates)
 
@@ -95,8 +98,9 @@ class FitResult(eqx.Module):
 
     def raise_if_failed(self) -> "FitResult":
         """This result, or `FitFailed` with advice where the outcome is NONFINITE or DEGENERATE."""
-        if self.outcome in (Outcome.NONFINITE, Outcome.DEGENERATE):
-            raise FitFailed(f"{self.outcome.name}: {ADVICE[self.outcome]}")
+        for outcome in (Outcome.NONFINITE, Outcome.DEGENERATE):
+            if np.any(np.asarray(self.code) == outcome):
+                raise FitFailed(f"{outcome.name}: {ADVICE[outcome]}")
         return self
 
     def summary(self) -> str:

@@ -164,7 +164,20 @@ def initialize(
     else:
         responsibilities = as_responsibilities(start, len(values), k)
         mixture = compiled_m_step(centered, counts, responsibilities, family)
+        check_m_step(mixture, centered, counts)
+    if not mixture.is_finite:
+        raise ValueError("squares of the data leave the range of floats; see data.standardize")
     return mixture.translate(to_jax(center))
+
+
+def check_m_step(mixture: Mixture, x: Float[Array, "n d"], weights: Float[Array, " n"]) -> None:
+    """Raise where an M-step on centered data left a component without a covariance."""
+    pooled = (x * weights[:, None]).T @ x / jnp.sum(weights)
+    if not mixture.is_finite or mixture.family.collapsed(pooled, 0 * pooled, ()):
+        raise ValueError(
+            f"a component has too few different rows for a {mixture.family.name} covariance; merge "
+            "it with another, or use a family with fewer parameters"
+        )
 
 
 def check_data(x: Any, k: int, sample_weights: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -14,11 +14,11 @@ from jaxtyping import Array, Float
 
 from jaxmix.families import structure
 from jaxmix.inputs import as_matrix, as_sample_weights
-from jaxmix.mixture import Mixture, as_rows
+from jaxmix.mixture import Mixture
 from jaxmix.numerics import logsumexp, softmax
 from jaxmix.precision import to_jax
 from jaxmix.problem import build_problem
-from jaxmix.starts import as_responsibilities, compiled_m_step
+from jaxmix.starts import as_responsibilities, check_m_step, compiled_m_step
 
 
 def log_likelihood(mixture: Mixture, x: Any, sample_weights: Any = None) -> Float[Array, ""]:
@@ -45,7 +45,7 @@ def log_likelihood(mixture: Mixture, x: Any, sample_weights: Any = None) -> Floa
 
     Source: notes/em.md, eq. 1; notes/gradient.md, eq. 2.
     """
-    x = as_rows(x, mixture.log_weights.dtype)
+    x = mixture.rows(x)
     weights = None if sample_weights is None else as_weights(sample_weights, x)
     problem = build_problem(x, weights)
     return problem.objective(problem.enter(mixture))
@@ -123,12 +123,7 @@ def _centered_m_step(
     centered = to_jax(values - center)
     counts = to_jax(weights.astype(values.dtype))
     mixture = compiled_m_step(centered, counts, responsibilities.astype(centered.dtype), family)
-    nothing = jnp.zeros((values.shape[1], values.shape[1]), centered.dtype)
-    if not mixture.is_finite or mixture.family.collapsed(nothing, nothing, ()):
-        raise ValueError(
-            f"a component has too few different rows for a {family} covariance; merge it with "
-            "another, or use a family with fewer parameters"
-        )
+    check_m_step(mixture, centered, counts)
     return mixture.translate(to_jax(center))
 
 
@@ -188,6 +183,10 @@ def lower_bound(
     Source: Neal & Hinton (1998); notes/em.md, eq. 4.
     """
     responsibilities = jnp.asarray(responsibilities, mixture.log_weights.dtype)
+    if not isinstance(responsibilities, Tracer):
+        sums = jnp.sum(responsibilities, axis=-1)
+        if jnp.any(responsibilities < 0) or not jnp.allclose(sums, 1.0, atol=1e-4):
+            raise ValueError("responsibilities must be non-negative with rows that sum to 1")
     entropy = jnp.sum(jax.scipy.special.entr(responsibilities))
     return expected_log_likelihood(x, mixture, responsibilities) + entropy
 

@@ -11,5 +11,6 @@ STREAMS = ("data", "start", "method", "batches", "sample")
 
 def stream(seed: int, name: str) -> PRNGKeyArray:
     """The key of a named stream of this seed; raises unless it is a whole number >= 0."""
-    seed = seed if isinstance(seed, Tracer) else as_count(seed, "seed", least=0)
+    if not isinstance(seed, Tracer) and as_count(seed, "seed", least=0) >= 2**63:
+        raise ValueError(f"seed must be below 2**63, got {seed}")
     return jax.random.fold_in(jax.random.key(seed), STREAMS.index(name))

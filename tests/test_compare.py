@@ -9,6 +9,7 @@ import pytest
 from browser import needs_chromium, started
 
 import jaxmix as jm
+from jaxmix.cli.compare import show
 from jaxmix.cli.main import main
 from jaxmix.race.comparison import recorded_steps
 from jaxmix.race.contenders import contenders
@@ -159,6 +160,27 @@ def test_recorded_steps_are_every_early_one_and_the_last():
     assert steps[:61] == list(range(61))
     assert steps[-1] == 5000
     assert len(steps) < 110
+
+
+def test_hard_em_is_refused_beside_methods_of_another_objective():
+    with pytest.raises(ValueError, match="another objective"):
+        jm.race.compare(jm.data.load("faithful"), 2, methods=contenders("em, em(hard=True)"))
+
+
+def test_the_printed_table_is_whole(capsys):
+    row = {
+        **{"method": "adam(learning_rate=0.0123456789)", "start": 0, "log_likelihood": -1.0},
+        **{"gap": 1e-9, "num_steps": 3, "passes": 3, "gradients": 3, "compile_seconds": 1.0},
+        **{"run_seconds": 0.1, "outcome": "CONVERGED", "distance": 1e-3},
+        **{"adjusted_rand_index": 0.773, "confusion": [[1, 2], [3, 4]]},
+    }
+    best = {"method": row["method"], "start": 0, "log_likelihood": -1.0}
+    classes = {"names": ["setosa", "versicolor"]}
+    result = {"rows": [row], "best": best, "classes": classes, "methods": [row["method"]]}
+    show(result | {"settings": {row["method"]: "GradientAscent(adam)"}, "k": 2})
+    said = capsys.readouterr().out
+    for words in (row["method"], "CONVERGED", "0.773", "versicolor", "1.0e-03"):
+        assert words in said
 
 
 def test_contenders_read_names_settings_and_files():

@@ -102,8 +102,11 @@ class Compare:
         from jaxmix import data
 
         table = data.load(self.data)
-        if self.labels is not None and table.labels is None:
+        known = {"iris": "species"}.get(self.data)
+        if self.labels is not None and known is None:
             raise ValueError(f"the table {self.data} has no known classes; leave --labels out")
+        if self.labels not in (None, known):
+            raise unknown("column of known classes", self.labels, (str(known),))
         return table if columns is None else table.select(columns)
 
 
@@ -112,27 +115,12 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-WIDTH = 104
-"""Columns of text that the comparison's table needs; narrower terminals wrap its lines."""
-
-
 def show(result: dict[str, Any]) -> None:
     """Print the table of a comparison, and how well its best fit finds known classes."""
-    from rich.console import Console
-    from rich.table import Table
-
     from jaxmix.report.tables import comparison_table, confusion_table
 
-    console = Console(width=max(Console().width, WIDTH))
     for table in (comparison_table(result), confusion_table(result)):
-        if table is None:
-            continue
-        drawn = Table(caption=table.caption, caption_justify="left", box=None, pad_edge=False)
-        for column, *cells in zip(table.columns, *table.formatted(), strict=True):
-            justify = "left" if column == "method" else "right"
-            drawn.add_column(column, justify=justify, min_width=max(map(len, cells)))
-        for row in table.formatted():
-            drawn.add_row(*row)
-        console.print(drawn)
+        if table is not None:
+            print(table.to_text())
     for title, settings in result["settings"].items():
-        console.print(f"[dim]{title}: {settings}[/dim]", highlight=False)
+        print(f"{title}: {settings}")

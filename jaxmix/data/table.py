@@ -51,5 +51,7 @@ class Table:
         for name in columns:
             if name not in self.columns:
                 raise unknown("column", name, self.columns)
+        if len(set(columns)) < len(columns):
+            raise ValueError(f"each column may be chosen once, got {', '.join(columns)}")
         places = [self.columns.index(name) for name in columns]
         return dataclasses.replace(self, x=self.x[:, places], columns=tuple(columns))

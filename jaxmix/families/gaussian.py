@@ -128,10 +128,9 @@ class Gaussian(Family):
     def collapsed(
         self, pooled: Float[Array, "d d"], floor: Float[Array, "d d"], fixed: tuple[str, ...]
     ) -> Bool[Array, ""]:
-        if "covariances" in fixed:
-            return jnp.array(False)
+        # Fixed covariances cannot collapse, but may be too narrow for the features' precision.
         narrow = self.structure.below(COLLAPSE[pooled.dtype.name] * pooled)
-        return narrow | self.structure.below(floor)
+        return narrow if "covariances" in fixed else narrow | self.structure.below(floor)
 
     def minimum_count(self, penalty: Penalty, fixed: tuple[str, ...]) -> Float[Array, ""]:
         if "covariances" in fixed or not self.structure.spends_a_count_a_column:

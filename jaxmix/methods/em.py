@@ -38,6 +38,10 @@ class EM(Method):
 
     hard: bool = eqx.field(static=True, default=False)
 
+    def __check_init__(self) -> None:
+        if not isinstance(self.hard, bool):
+            raise TypeError(f"hard must be True or False, got {self.hard!r}")
+
     def init(self, problem: Problem, mixture: Mixture) -> EMState:
         return EMState(mixture, problem.evaluate(mixture).em_step)
 

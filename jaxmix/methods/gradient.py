@@ -11,6 +11,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float
 
@@ -130,7 +131,7 @@ def _searched(memory: Any) -> Cost:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, float | jax.Array) or hasattr(value, "dtype")
+    return isinstance(value, float | jax.Array | np.ndarray | np.generic)
 
 
 def _complete(factory: Callable[..., Any], settings: dict[str, Any]) -> dict[str, Any]:

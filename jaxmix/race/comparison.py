@@ -19,10 +19,11 @@ import numpy as np
 
 from jaxmix.data import Table, standardize
 from jaxmix.fitting import fit
+from jaxmix.inputs import as_count
 from jaxmix.loop import Outcome
 from jaxmix.matching import distance, match
 from jaxmix.mixture import Mixture
-from jaxmix.race.contenders import Contender
+from jaxmix.race.contenders import Contender, contenders
 from jaxmix.race.two_means import two_means
 from jaxmix.result import FitResult
 from jaxmix.scores import adjusted_rand_index, confusion
@@ -79,7 +80,7 @@ def compare(
         table: data, as `jaxmix.data.load` or `jaxmix.data.read` give them.
         k: number of components.
         family: "full", "tied", "diag" or "spherical".
-        methods: what to compare, from `contenders`.
+        methods: what to compare, from `contenders`; the default ones when left out.
         num_starts: starts a method; start j is `initialize` on standardized columns with seed + j.
         seed: an integer.
         stop: one rule for all; a gap of 1e-8 nats or 5000 steps when left out.
@@ -98,8 +99,10 @@ def compare(
         >>> round(outcome["rows"][0]["log_likelihood"], 3)
         -1130.264
     """
-    stop = stop or Stop(max_steps=5000)
-    z, center, scale = standardize(table.x, one_scale=family == "spherical")
+    stop, methods = stop or Stop(max_steps=5000), methods or contenders()
+    as_count(num_starts, "num_starts")
+    _check(table, methods)
+    z, center, scale = standardize(table.x, family == "spherical", table.sample_weights)
     units = Units(center, scale)
     starts = [
         initialize(z, k, family, seed=seed + j, sample_weights=table.sample_weights)
@@ -138,6 +141,24 @@ def compare(
         "paths": paths,
         "two_parameter": two_parameter,
     }
+
+
+def _check(table: Table, methods: tuple[Contender, ...]) -> None:
+    """Raise unless there is a table, and one objective for all methods."""
+    if not isinstance(table, Table):
+        raise TypeError(f"expected a jaxmix.data.Table, got {type(table).__name__}")
+    for one in methods:
+        if one.method.hard:
+            raise ValueError(
+                f"{one.title} climbs the classification log-likelihood, another objective; leave "
+                "it out, or fit it by jaxmix.fit"
+            )
+
+
+def _total(table: Table) -> float:
+    """Observations, rows counted as often as their sample weights say."""
+    weights = table.sample_weights
+    return len(table.x) if weights is None else float(np.sum(weights))
 
 
 def _timed(
@@ -206,7 +227,7 @@ def _row(run: Run, units: Units, reference: Mixture, table: Table) -> dict[str, 
         "compile_seconds": run.compile_seconds,
         "run_seconds": run.run_seconds,
         "outcome": result.outcome.name,
-        "distance": distance(mixture, reference, table.x.std(axis=0)),
+        "distance": distance(mixture, reference, units.scale),
         "weights": np.asarray(mixture.weights)[order].tolist(),
         "adjusted_rand_index": None,
         "confusion": None,
@@ -282,7 +303,7 @@ def _describe(table: Table, units: Units) -> dict[str, Any]:
     return {
         "name": table.name,
         "source": table.source,
-        "n": len(table.x),
+        "n": _total(table),
         "columns": list(table.columns),
         "sha256": hashlib.sha256(np.ascontiguousarray(table.x).tobytes()).hexdigest(),
         "center": units.center.tolist(),
