@@ -155,10 +155,11 @@ def _check(table: Table, methods: tuple[Contender, ...]) -> None:
             )
 
 
-def _total(table: Table) -> float:
+def _total(table: Table) -> int | float:
     """Observations, rows counted as often as their sample weights say."""
     weights = table.sample_weights
-    return len(table.x) if weights is None else float(np.sum(weights))
+    total = float(len(table.x) if weights is None else np.sum(weights))
+    return int(total) if total.is_integer() else total
 
 
 def _timed(
