@@ -6,6 +6,7 @@ import tempfile
 import jax
 import jaxtyping
 from beartype import BeartypeConf, beartype
+from hypothesis import settings
 
 checked = beartype(conf=BeartypeConf(is_pep484_tower=True))
 """The type checker of the import hook; a float may be given as an int, as everywhere in Python."""
@@ -20,6 +21,10 @@ if _folder is not None:
     os.environ[CACHE] = _folder.name
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+# Tests assert no times: a busy machine must not fail one.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_compilation_cache_dir", os.environ[CACHE])

@@ -108,12 +108,12 @@ def _check_number(name: str, value: Any, least: float) -> None:
 
 def _check_shapes(prior: Prior, d: int) -> None:
     scale, mean = prior.covariance_scale, prior.mean
-    if mean is not None and prior.mean_strength is None:
-        raise ValueError("the prior's mean does nothing without mean_strength; give both")
     if mean is not None and np.shape(mean) not in ((), (d,)):
         raise ValueError(f"the prior's mean must have {d} entries, got shape {np.shape(mean)}")
     if mean is not None and not isinstance(mean, Tracer):
         _finite("the prior's mean", mean)
+    if mean is not None and prior.mean_strength is None:
+        raise ValueError("the prior's mean does nothing without mean_strength; give both")
     if scale is None or isinstance(scale, Tracer):
         return
     if np.shape(scale) not in ((), (d,), (d, d)):

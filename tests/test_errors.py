@@ -289,7 +289,17 @@ def test_equal_rows_are_refused_even_by_spherical_components():
 
 @pytest.mark.parametrize("family", ["full", "diag", "spherical"])
 def test_a_component_on_repeated_points_is_degenerate(family):
-    result = jm.fit(REPEATED, jm.initialize(REPEATED, 2, family, start=GROUPS))
+    with pytest.raises(ValueError, match="too few different rows"):
+        jm.initialize(REPEATED, 2, family, start=GROUPS)
+    means = [REPEATED[c == GROUPS].mean(axis=0) for c in range(2)]
+    variances = np.array([1e-4, 1.0])
+    covariances = {
+        "full": variances[:, None, None] * np.eye(2),
+        "diag": np.stack([variances, variances], axis=1),
+        "spherical": variances,
+    }[family]
+    near = jm.gaussian_mixture([0.5, 0.5], means, covariances, family=family)
+    result = jm.fit(REPEATED, near)
     assert result.outcome.name == "DEGENERATE"
     with pytest.raises(jm.FitFailed, match=r"DEGENERATE.*collapsed.*ridge or prior"):
         result.raise_if_failed()
