@@ -100,7 +100,7 @@ def fit(
     checks.check_method(method, stop)
     given = (x, start, method, stop, prior, ridge, sample_weights)
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
-        if not on_step is record is resume is None:
+        if any(option is not None for option in (on_step, record, resume)):
             raise TypeError("inside jit or vmap a fit has no on_step, record or resume")
         return _traced_fit(x, start, method, stop, prior, ridge, fixed, sample_weights)
     problem, columns = check_problem(x, start, method, prior, ridge, fixed, sample_weights)

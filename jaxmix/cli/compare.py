@@ -102,7 +102,7 @@ class Compare:
         from jaxmix import data
 
         table = data.load(self.data)
-        known = {"iris": "species"}.get(self.data)
+        known = data.label_name(self.data)
         if self.labels is not None and known is None:
             raise ValueError(f"the table {self.data} has no known classes; leave --labels out")
         if self.labels not in (None, known):

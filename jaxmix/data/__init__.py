@@ -1,7 +1,7 @@
 """Data: published tables, readers of files, samples with known truth, standardized columns."""
 
 from jaxmix.data.generate import Truth, comparison_set, mixture_sample, three_clusters
-from jaxmix.data.load import load, names
+from jaxmix.data.load import label_name, load, names
 from jaxmix.data.read import read
 from jaxmix.data.standardize import standardize
 from jaxmix.data.table import Table
@@ -10,6 +10,7 @@ __all__ = [
     "Table",
     "Truth",
     "comparison_set",
+    "label_name",
     "load",
     "mixture_sample",
     "names",

@@ -67,6 +67,11 @@ def names() -> tuple[str, ...]:
     return tuple(_BUNDLED)
 
 
+def label_name(name: str) -> str | None:
+    """What the known classes of a bundled table are called; None where it has none."""
+    return _BUNDLED[name].labels
+
+
 def load(name: str) -> Table:
     """Load a published table.
 
