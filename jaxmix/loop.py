@@ -121,12 +121,8 @@ def _accept(loop: Loop, state: Any, info: Info, code: Int[Array, ""]) -> Loop:
     """The run after a step, or before it where the step led to no usable mixture."""
     usable = (code != Outcome.NONFINITE) & (code != Outcome.DEGENERATE)
 
-    def choose(new: Array, old: Array) -> Array:
-        return jnp.where(usable, new, old)
-
-    state, evaluation = jax.tree.map(
-        choose, (state, info.evaluation), (loop.state, loop.evaluation)
-    )
+    after, before = (state, info.evaluation), (loop.state, loop.evaluation)
+    state, evaluation = jax.lax.cond(usable, lambda: after, lambda: before)
     taken = usable.astype(jnp.int32)
     return Loop(state, evaluation, loop.num_steps + taken, loop.cost + info.cost, code)
 

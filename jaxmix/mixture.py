@@ -4,6 +4,7 @@ Densities here are the textbook's, log-sum-exp over components of log-weight plu
 to full accuracy anywhere; the fast form that fits use is in statistics.py (notes/em.md, eq. 1, 2).
 """
 
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -132,22 +133,30 @@ class Mixture(eqx.Module):
         Raises:
             ValueError: if the family is not closed under the map.
         """
-        dtype, d = self.log_weights.dtype, self.family.shape[1]
-        shift = jnp.broadcast_to(jnp.asarray(shift, dtype), (d,))
-        return type(self)(self.log_weights, self.family.affine(jnp.asarray(scale, dtype), shift))
+        dtype = self.log_weights.dtype
+        return self._mapped(jnp.asarray(scale, dtype), jnp.asarray(shift, dtype))
+
+    @jax.jit
+    def _mapped(self, scale: Float[Array, "..."], shift: Float[Array, "..."]) -> "Mixture":
+        shift = jnp.broadcast_to(shift, self.family.shape[1:])
+        return type(self)(self.log_weights, self.family.affine(scale, shift))
 
     def take(self, order: Any) -> "Mixture":
         """Components in another order, weights renormalized."""
         k = self.num_components
         if not isinstance(order, Tracer) and not np.all(np.isin(order, range(-k, k))):
             raise ValueError(f"expected components 0 to {k - 1}, got {order}")
-        order = jnp.asarray(order)
+        return self._reordered(jnp.asarray(order))
+
+    @jax.jit
+    def _reordered(self, order: Int[Array, " m"]) -> "Mixture":
         return type(self)(jax.nn.log_softmax(self.log_weights[order]), self.family.take(order))
 
     def natural(self, ridge: ArrayLike = 0.0) -> Float[Array, "k f"]:
         """Natural parameters W: W phi(x) is log w_k + log p_k(x) less the ridge's part."""
         ridge = jnp.asarray(ridge, self.log_weights.dtype)
-        return self.family.natural(ridge).at[:, -1].add(self.log_weights)
+        table = self.family.natural(ridge)
+        return jnp.concatenate([table[:, :-1], table[:, -1:] + self.log_weights[:, None]], axis=1)
 
     def maximize(
         self, statistics: Float[Array, "k f"], penalty: Penalty, fixed: tuple[str, ...] = ()
@@ -167,11 +176,12 @@ class Mixture(eqx.Module):
         weights = total * categorical_divergence(new.weights, self.weights)
         return weights + self.family.divergence(new.family, counts, penalty)
 
-    def log_penalty(self, penalty: Penalty) -> Float[Array, ""]:
-        """The prior's part of the objective."""
+    def log_penalty(self, natural: Float[Array, "k f"], penalty: Penalty) -> Float[Array, ""]:
+        """The prior's part of the objective, of a mixture with these natural parameters."""
         concentration = (penalty.concentration - 1) * jnp.sum(self.log_weights)
-        return concentration + self.family.log_penalty(penalty)
+        return concentration + self.family.log_penalty(natural, penalty)
 
+    @partial(jax.jit, static_argnums=1)
     def unconstrain(self, fixed: tuple[str, ...] = ()) -> Coordinates:
         """Real coordinates of every part that is not fixed; weights are k log-weights."""
         coordinates = {"weights": self.log_weights} | self.family.unconstrain()
@@ -185,6 +195,7 @@ class Mixture(eqx.Module):
         return type(self)(log_weights, self.family.constrain(coordinates))
 
     @property
+    @jax.jit
     def is_finite(self) -> Bool[Array, ""]:
         """Whether every parameter is finite."""
         return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(self)]))

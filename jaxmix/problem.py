@@ -58,7 +58,6 @@ class Problem(eqx.Module):
     hard: bool = eqx.field(static=True, default=False)
     """Whether the objective is the classification log-likelihood instead of the marginal one."""
 
-    @partial(jax.jit, static_argnames="gradient")
     def evaluate(self, mixture: Mixture, gradient: str = "fisher") -> Evaluation:
         """One pass: objective, statistics, EM step and gap at a mixture.
 
@@ -67,12 +66,17 @@ class Problem(eqx.Module):
             gradient: where the statistics come from: "fisher", the E-step, or "autodiff", the
                 reverse sweep through the log-likelihood, which gives the same numbers.
         """
+        # The default is filled in here: a static argument left out would compile once more.
+        return self._evaluate(mixture, gradient)
+
+    @partial(jax.jit, static_argnames="gradient")
+    def _evaluate(self, mixture: Mixture, gradient: str) -> Evaluation:
         statistics = classified_statistics if self.hard else STATISTICS[gradient]
         table = mixture.natural(self.penalty.ridge)
         log_likelihood, expected = statistics(mixture.family.features, table, self.data)
         em_step = mixture.maximize(expected, self.penalty, self.fixed)
         return Evaluation(
-            objective=log_likelihood + mixture.log_penalty(self.penalty),
+            objective=log_likelihood + mixture.log_penalty(table, self.penalty),
             statistics=expected,
             em_step=em_step,
             gap=mixture.divergence(em_step, expected[:, -1], self.penalty),
@@ -83,7 +87,7 @@ class Problem(eqx.Module):
         log_likelihood = OBJECTIVES[gradient]
         table = mixture.natural(self.penalty.ridge)
         value = log_likelihood(mixture.family.features, table, self.data)
-        return value + mixture.log_penalty(self.penalty)
+        return value + mixture.log_penalty(table, self.penalty)
 
     def log_likelihood(self, mixture: Mixture) -> Float[Array, ""]:
         """The marginal log-likelihood without any penalty, in nats."""
@@ -98,9 +102,8 @@ class Problem(eqx.Module):
 
         def linear(coordinates: Coordinates) -> Float[Array, ""]:
             moved = mixture.constrain(coordinates)
-            return jnp.vdot(statistics, moved.natural(self.penalty.ridge)) + moved.log_penalty(
-                self.penalty
-            )
+            table = moved.natural(self.penalty.ridge)
+            return jnp.vdot(statistics, table) + moved.log_penalty(table, self.penalty)
 
         return jax.grad(linear)(mixture.unconstrain(self.fixed))
 

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 import jaxmix as jm
-from jaxmix import fitting
+from jaxmix import compiling, fitting
 from jaxmix.loop import Outcome
 from jaxmix.problem import Problem
 
@@ -159,9 +159,10 @@ def test_another_number_retraces_nothing(method, family):
 def cache_sizes():
     compiled = (
         fitting.compiled_problem,
-        fitting.compiled_advance,
+        compiling.fast_advance,
+        compiling.quick_advance(),
         fitting.compiled_close,
-        Problem.evaluate,
+        Problem._evaluate,
     )
     return [function._cache_size() for function in compiled]
 

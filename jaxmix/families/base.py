@@ -67,8 +67,8 @@ class Family(eqx.Module):
         """What `new`, an M-step's outcome, gains over `self` in that M-step's own objective."""
 
     @abstractmethod
-    def log_penalty(self, penalty: Penalty) -> Float[Array, ""]:
-        """The prior's part of the objective that concerns the components."""
+    def log_penalty(self, natural: Float[Array, "k f"], penalty: Penalty) -> Float[Array, ""]:
+        """The prior's part of the objective, of components with these natural parameters."""
 
     @abstractmethod
     def collapsed(

@@ -64,9 +64,12 @@ class Covariances(eqx.Module):
     def whiten(self, x: Float[Array, "n k d"]) -> Float[Array, "n k d"]:
         """Vectors in coordinates where each component's covariance is the identity."""
 
+    @staticmethod
     @abstractmethod
-    def precision_product(self, v: Float[Array, "k d"]) -> Float[Array, "k d"]:
-        """Each component's precision times its vector."""
+    def precision_product(
+        quadratic: Float[Array, "k q"], v: Float[Array, "k d"]
+    ) -> Float[Array, "k d"]:
+        """Each component's precision, given by its `quadratic`, times its vector."""
 
     @abstractmethod
     def color(self, z: Float[Array, "n d"], labels: Int[Array, " n"]) -> Float[Array, "n d"]:
@@ -94,8 +97,8 @@ class Covariances(eqx.Module):
         """Counts times the Kullback-Leibler divergence of N(0, new) from N(0, self)."""
 
     @abstractmethod
-    def below(self, bound: Float[Array, "d d"]) -> Bool[Array, ""]:
-        """Whether some covariance has an eigenvalue below those of `bound`, seen from there."""
+    def below(self, bounds: Float[Array, "m d d"]) -> Bool[Array, ""]:
+        """Whether some covariance has an eigenvalue below those of a bound, seen from there."""
 
     @abstractmethod
     def unconstrain(self) -> Float[Array, "..."]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxmix.families.covariances import Covariances, as_diagonal
-from jaxmix.numerics import excess
+from jaxmix.numerics import diagonal, excess
 
 
 class Diag(Covariances):
@@ -44,7 +44,7 @@ class Diag(Covariances):
 
     @staticmethod
     def packed(matrix: Float[Array, "d d"]) -> Float[Array, " q"]:
-        return jnp.diagonal(matrix)
+        return diagonal(matrix)
 
     def quadratic(self, k: int) -> Float[Array, "k q"]:
         return -0.5 / self.variances
@@ -52,8 +52,11 @@ class Diag(Covariances):
     def whiten(self, x: Float[Array, "n k d"]) -> Float[Array, "n k d"]:
         return x / jnp.sqrt(self.variances)
 
-    def precision_product(self, v: Float[Array, "k d"]) -> Float[Array, "k d"]:
-        return v / self.variances
+    @staticmethod
+    def precision_product(
+        quadratic: Float[Array, "k q"], v: Float[Array, "k d"]
+    ) -> Float[Array, "k d"]:
+        return -2 * quadratic * v
 
     def color(self, z: Float[Array, "n d"], labels: Int[Array, " n"]) -> Float[Array, "n d"]:
         return z * jnp.sqrt(self.variances[labels])
@@ -79,8 +82,8 @@ class Diag(Covariances):
         ratios = (new.variances - self.variances) / self.variances
         return jnp.sum((counts + strength) * jnp.sum(excess(ratios), axis=1)) / 2
 
-    def below(self, bound: Float[Array, "d d"]) -> Bool[Array, ""]:
-        return jnp.any(self.variances <= jnp.diagonal(bound))
+    def below(self, bounds: Float[Array, "m d d"]) -> Bool[Array, ""]:
+        return jnp.any(self.variances <= diagonal(bounds)[:, None])
 
     def unconstrain(self) -> Float[Array, "k q"]:
         return jnp.log(self.variances) / 2

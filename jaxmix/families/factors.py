@@ -10,7 +10,7 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
-from jaxmix.numerics import cholesky_or_zero, excess, pack, triangle
+from jaxmix.numerics import cholesky_or_zero, diagonal, excess, pack, triangle
 
 
 def covariance(factor: Float[Array, "*batch d d"]) -> Float[Array, "*batch d d"]:
@@ -38,7 +38,7 @@ def quadratic(factor: Float[Array, "d d"]) -> Float[Array, " q"]:
 
 def log_determinant(factor: Float[Array, "d d"]) -> Float[Array, ""]:
     """log |Sigma|."""
-    return 2 * jnp.sum(jnp.log(jnp.diagonal(factor)))
+    return 2 * jnp.sum(jnp.log(diagonal(factor)))
 
 
 def divergence(old: Float[Array, "d d"], new: Float[Array, "d d"]) -> Float[Array, ""]:
@@ -48,7 +48,7 @@ def divergence(old: Float[Array, "d d"], new: Float[Array, "d d"]) -> Float[Arra
     $\tfrac12\sum_{i>j}E_{ij}^2 + \sum_i (E_{ii} - \log(1 + E_{ii})) + \tfrac12\sum_i E_{ii}^2$.
     """
     change = solve_triangular(old, new - old, lower=True)
-    return jnp.sum(change**2) / 2 + jnp.sum(excess(jnp.diagonal(change)))
+    return jnp.sum(change**2) / 2 + jnp.sum(excess(diagonal(change)))
 
 
 def coordinates(factor: Float[Array, "d d"]) -> Float[Array, " q"]:
@@ -64,7 +64,8 @@ def from_coordinates(packed: Float[Array, " q"], d: int) -> Float[Array, "d d"]:
     rows, columns = np.tril_indices(d)
     logarithms = jnp.where(rows == columns, packed, 0.0)
     entries = jnp.where(rows == columns, jnp.exp(logarithms), packed)
-    return jnp.zeros((d, d), packed.dtype).at[rows, columns].set(entries)
+    blank = jnp.zeros((d, d), packed.dtype)
+    return blank.at[rows, columns].set(entries, unique_indices=True, indices_are_sorted=True)
 
 
 def as_matrix(scale: Float[Array, "..."], d: int) -> Float[Array, "d d"]:

@@ -55,8 +55,13 @@ class Full(Covariances):
     def whiten(self, x: Float[Array, "n k d"]) -> Float[Array, "n k d"]:
         return jax.vmap(factors.whiten, in_axes=(0, 1), out_axes=1)(self.factors, x)
 
-    def precision_product(self, v: Float[Array, "k d"]) -> Float[Array, "k d"]:
-        return jax.vmap(lambda factor, u: factors.precision(factor) @ u)(self.factors, v)
+    @staticmethod
+    def precision_product(
+        quadratic: Float[Array, "k q"], v: Float[Array, "k d"]
+    ) -> Float[Array, "k d"]:
+        d = v.shape[1]
+        matrices = -unpack(quadratic, d) * (1 + jnp.eye(d, dtype=v.dtype))
+        return jnp.sum(matrices * v[:, None, :], axis=2)
 
     def color(self, z: Float[Array, "n d"], labels: Int[Array, " n"]) -> Float[Array, "n d"]:
         return jnp.einsum("nij,nj->ni", self.factors[labels], z)
@@ -81,8 +86,8 @@ class Full(Covariances):
         divergences = jax.vmap(factors.divergence)(self.factors, new.factors)
         return jnp.sum((counts + strength) * divergences)
 
-    def below(self, bound: Float[Array, "d d"]) -> Bool[Array, ""]:
-        return jnp.any(has_no_factor(self.values - bound))
+    def below(self, bounds: Float[Array, "m d d"]) -> Bool[Array, ""]:
+        return jnp.any(has_no_factor(self.values - bounds[:, None]))
 
     def unconstrain(self) -> Float[Array, "k q"]:
         return jax.vmap(factors.coordinates)(self.factors)

@@ -65,7 +65,7 @@ class Gaussian(Family):
     def natural(self, ridge: Float[Array, ""]) -> Float[Array, "k f"]:
         k, d = self.shape
         quadratic = self.structure.quadratic(k)
-        linear = self.structure.precision_product(self.means)
+        linear = self.structure.precision_product(quadratic, self.means)
         constants = d * jnp.log(2 * jnp.pi) + self.structure.log_determinants(k, d)
         penalties = ridge * quadratic @ self._packed(jnp.eye(d, dtype=self.means.dtype))
         constant = penalties - (jnp.sum(self.means * linear, axis=1) + constants) / 2
@@ -74,7 +74,7 @@ class Gaussian(Family):
     def maximize(
         self, statistics: Float[Array, "k f"], penalty: Penalty, fixed: tuple[str, ...]
     ) -> "Gaussian":
-        sums, counts = self._moments(statistics)[1:]
+        sums, counts = self._parts(statistics)[1:]
         pseudo = penalty.mean_strength
         means = (sums + pseudo * penalty.mean) / (counts + pseudo)[:, None]
         means = self.means if "means" in fixed else means
@@ -88,17 +88,18 @@ class Gaussian(Family):
     def _packed(self, matrix: Float[Array, "d d"]) -> Float[Array, " q"]:
         return self.structure.packed(matrix)
 
-    def _moments(
-        self, statistics: Float[Array, "k f"]
+    def _parts(
+        self, table: Float[Array, "k f"]
     ) -> tuple[Float[Array, "k q"], Float[Array, "k d"], Float[Array, " k"]]:
+        """Second-order features, coordinates and 1: statistics or natural parameters of each."""
         d = self.shape[1]
-        return statistics[:, : -d - 1], statistics[:, -d - 1 : -1], statistics[:, -1]
+        return table[:, : -d - 1], table[:, -d - 1 : -1], table[:, -1]
 
     def _scatter(
         self, statistics: Float[Array, "k f"], means: Float[Array, "k d"], penalty: Penalty
     ) -> Float[Array, "k q"]:
         """Scatter about `means`, with what the ridge and the prior's mean add to it."""
-        second, sums, counts = self._moments(statistics)
+        second, sums, counts = self._parts(statistics)
         about = self.structure.products
         scatter = second - 2 * about(sums, means) + counts[:, None] * about(means, means)
         ridge = (
@@ -117,20 +118,22 @@ class Gaussian(Family):
         d = self.shape[1]
         return moved + self.structure.divergence(new.structure, counts, penalty.strength, d)
 
-    def log_penalty(self, penalty: Penalty) -> Float[Array, ""]:
-        k, d = self.shape
-        scale = self.structure.quadratic(k) @ self._packed(penalty.scale)
-        spread = scale - penalty.strength * self.structure.log_determinants(k, d) / 2
-        offset = self.structure.whiten((self.means - penalty.mean)[None])[0]
+    def log_penalty(self, natural: Float[Array, "k f"], penalty: Penalty) -> Float[Array, ""]:
+        quadratic, offset = self._parts(natural)[0], self.means - penalty.mean
+        log_determinants = self.structure.log_determinants(*self.shape)
+        spread = quadratic @ self._packed(penalty.scale) - penalty.strength * log_determinants / 2
         spread = spread[0] if self.structure.shared else jnp.sum(spread)
-        return spread - penalty.mean_strength * jnp.sum(offset**2) / 2
+        moved = jnp.sum(quadratic * self.structure.products(offset, offset))
+        return spread + penalty.mean_strength * moved
 
     def collapsed(
         self, pooled: Float[Array, "d d"], floor: Float[Array, "d d"], fixed: tuple[str, ...]
     ) -> Bool[Array, ""]:
         # Fixed covariances cannot collapse, but may be too narrow for the features' precision.
-        narrow = self.structure.below(COLLAPSE[pooled.dtype.name] * pooled)
-        return narrow if "covariances" in fixed else narrow | self.structure.below(floor)
+        narrow = (COLLAPSE[pooled.dtype.name] * pooled)[None]
+        return self.structure.below(
+            narrow if "covariances" in fixed else jnp.concatenate([narrow, floor[None]])
+        )
 
     def minimum_count(self, penalty: Penalty, fixed: tuple[str, ...]) -> Float[Array, ""]:
         if "covariances" in fixed or not self.structure.spends_a_count_a_column:

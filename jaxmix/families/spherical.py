@@ -52,8 +52,11 @@ class Spherical(Covariances):
     def whiten(self, x: Float[Array, "n k d"]) -> Float[Array, "n k d"]:
         return x / jnp.sqrt(self.variances)[:, None]
 
-    def precision_product(self, v: Float[Array, "k d"]) -> Float[Array, "k d"]:
-        return v / self.variances[:, None]
+    @staticmethod
+    def precision_product(
+        quadratic: Float[Array, "k q"], v: Float[Array, "k d"]
+    ) -> Float[Array, "k d"]:
+        return -2 * quadratic * v
 
     def color(self, z: Float[Array, "n d"], labels: Int[Array, " n"]) -> Float[Array, "n d"]:
         return z * jnp.sqrt(self.variances[labels])[:, None]
@@ -79,8 +82,9 @@ class Spherical(Covariances):
         ratios = (new.variances - self.variances) / self.variances
         return jnp.sum((counts + strength) * d * excess(ratios)) / 2
 
-    def below(self, bound: Float[Array, "d d"]) -> Bool[Array, ""]:
-        return jnp.any(self.variances <= jnp.trace(bound) / len(bound))
+    def below(self, bounds: Float[Array, "m d d"]) -> Bool[Array, ""]:
+        common = jnp.trace(bounds, axis1=1, axis2=2) / bounds.shape[1]
+        return jnp.any(self.variances <= common[:, None])
 
     def unconstrain(self) -> Float[Array, " k"]:
         return jnp.log(self.variances) / 2

@@ -23,6 +23,7 @@ class Tied(Covariances):
     products = staticmethod(Full.products)
     squares = staticmethod(Full.squares)
     packed = staticmethod(Full.packed)
+    precision_product = staticmethod(Full.precision_product)
 
     @classmethod
     def from_values(cls, values: Float[Array, "..."], k: int, d: int) -> "Tied":
@@ -47,9 +48,6 @@ class Tied(Covariances):
         n, k, d = x.shape
         return factors.whiten(self.factor, x.reshape(n * k, d)).reshape(n, k, d)
 
-    def precision_product(self, v: Float[Array, "k d"]) -> Float[Array, "k d"]:
-        return v @ factors.precision(self.factor)
-
     def color(self, z: Float[Array, "n d"], labels: Int[Array, " n"]) -> Float[Array, "n d"]:
         return z @ self.factor.T
 
@@ -72,8 +70,8 @@ class Tied(Covariances):
     ) -> Float[Array, ""]:
         return (counts.sum() + strength) * factors.divergence(self.factor, new.factor)
 
-    def below(self, bound: Float[Array, "d d"]) -> Bool[Array, ""]:
-        return has_no_factor(self.values - bound)
+    def below(self, bounds: Float[Array, "m d d"]) -> Bool[Array, ""]:
+        return jnp.any(has_no_factor(self.values - bounds))
 
     def unconstrain(self) -> Float[Array, " q"]:
         return factors.coordinates(self.factor)
