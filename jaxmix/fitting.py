@@ -14,6 +14,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike
 
 from jaxmix import checks
+from jaxmix.compiling import compiled_advance
 from jaxmix.inputs import as_count, as_matrix, as_sample_weights
 from jaxmix.loop import Closing, Loop, Outcome, Trace, advance, begin, close, reopen
 from jaxmix.methods import EM, Cost, Method
@@ -28,7 +29,6 @@ SEGMENT = 256
 """Steps between two returns to the host, which cost about a tenth of a millisecond each."""
 
 compiled_problem = jax.jit(build_problem, static_argnames=("fixed", "hard", "rows"))
-compiled_advance = jax.jit(advance, static_argnames="length")
 compiled_close = jax.jit(close)
 
 
@@ -196,10 +196,11 @@ def _run(
             path[int(loop.num_steps)] = problem.leave(method.finish(loop.state))
 
     keep(loop)
+    program = compiled_advance(problem, loop.evaluation.statistics.size)
     while int(loop.code) == Outcome.RUNNING:
         done = int(loop.num_steps)
         steps = 1 if every_step else min([SEGMENT, *(t - done for t in wanted if t > done)])
-        loop, trace = compiled_advance(method, problem, stop, loop, steps, length=SEGMENT)
+        loop, trace = program(method, problem, stop, loop, steps, length=SEGMENT)
         taken = int(loop.num_steps) - done
         traces.append(jax.tree.map(lambda column, taken=taken: np.asarray(column)[:taken], trace))
         keep(loop)
@@ -264,7 +265,7 @@ def assemble(
         code=loop.code,
         cost=loop.cost,
         total=problem.total,
-        path=jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *path.values())
+        path=jax.tree.map(lambda *leaves: jax.device_put(np.stack(leaves)), *path.values())
         if path
         else None,
         path_steps=tuple(path),
