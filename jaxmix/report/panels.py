@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from jaxmix.report.drawing import (
     Component,
@@ -47,12 +47,12 @@ def ellipses(result: Mapping[str, Any]) -> Figure:
     for panel, step in zip(axes[0], steps):
         panel.set_title(f"step {step}" if step else "start")
     figure = axes[0, 0].figure
-    _label(figure, axes[0, 0], result)
+    _label(figure, result)
     return figure
 
 
 def _grid(num_rows: int, num_columns: int) -> np.ndarray:
-    """Panels [rows columns] placed by hand: an automatic layout costs seconds with so many."""
+    """Panels [rows columns]: with so many, automatic layout or linked axes would cost seconds."""
     width = MARGINS["left"] + MARGINS["right"] + num_columns * PANEL_INCHES[0]
     height = MARGINS["top"] + MARGINS["bottom"] + num_rows * PANEL_INCHES[1]
     figure = Figure(figsize=(width, height))
@@ -64,7 +64,7 @@ def _grid(num_rows: int, num_columns: int) -> np.ndarray:
         wspace=0.12,
         hspace=0.34,
     )
-    return figure.subplots(num_rows, num_columns, sharex=True, sharey=True, squeeze=False)
+    return figure.subplots(num_rows, num_columns, squeeze=False)
 
 
 def _draw_method(
@@ -97,13 +97,19 @@ def _leave_empty(panel: Axes, reason: str) -> None:
 
 def _draw_panel(panel: Axes, result: Mapping[str, Any], components: Sequence[Component]) -> None:
     points = as_array(result["data"]["points"])
+    panel.set_xlim(*_limits(points[:, 0]))
     if points.shape[1] == 1:
         _draw_densities(panel, points[:, 0], components)
     else:
         _draw_ellipses(panel, points, components)
+    place = panel.get_subplotspec()
+    assert place is not None
+    for axis, outer in ((panel.xaxis, place.is_last_row()), (panel.yaxis, place.is_first_col())):
+        axis.set_major_locator(MaxNLocator(3, prune="both") if outer else NullLocator())
 
 
 def _draw_ellipses(panel: Axes, points: np.ndarray, components: Sequence[Component]) -> None:
+    panel.set_ylim(*_limits(points[:, 1]))
     panel.plot(*points[:, :2].T, ".", color="0.6", markersize=2.5, markeredgewidth=0, zorder=0)
     for component in components:
         for deviations, width in ((1, 1.6), (2, 0.9)):
@@ -112,14 +118,11 @@ def _draw_ellipses(panel: Axes, points: np.ndarray, components: Sequence[Compone
             outline.set(fill=False, edgecolor=component.color, linewidth=width)
             panel.add_patch(outline)
         panel.plot(*component.mean[:2], "+", color=component.color, markersize=5)
-    _limit(panel.set_xlim, points[:, 0])
-    _limit(panel.set_ylim, points[:, 1])
 
 
 def _draw_densities(panel: Axes, values: np.ndarray, components: Sequence[Component]) -> None:
     heights, *_ = panel.hist(values, bins="auto", density=True, color="0.85")
-    low, high = _limit(panel.set_xlim, values)
-    grid = np.linspace(low, high, 400)
+    grid = np.linspace(*panel.get_xlim(), 400)
     densities = [_density(component, grid) for component in components]
     panel.plot(grid, np.sum(densities, axis=0) + 0 * grid, color="black", linewidth=0.7)
     for component, density in zip(components, densities):
@@ -134,12 +137,12 @@ def _density(component: Component, grid: np.ndarray) -> np.ndarray:
     return component.weight * np.exp(-squares / 2) / np.sqrt(2 * np.pi * variance)
 
 
-def _limit(set_limits: Any, values: np.ndarray) -> tuple[float, float]:
+def _limits(values: np.ndarray) -> tuple[float, float]:
     margin = 0.12 * (np.ptp(values) or 1.0)
-    return set_limits(float(values.min() - margin), float(values.max() + margin))
+    return float(values.min() - margin), float(values.max() + margin)
 
 
-def _label(figure: Figure, panel: Axes, result: Mapping[str, Any]) -> None:
+def _label(figure: Figure, result: Mapping[str, Any]) -> None:
     width, height = figure.get_size_inches()
     columns = result["data"]["columns"]
     note = f", first two of {len(columns)} columns" if len(columns) > 2 else ""
@@ -147,5 +150,3 @@ def _label(figure: Figure, panel: Axes, result: Mapping[str, Any]) -> None:
     figure.suptitle(plain(describe(result) + note), y=1 - 0.12 / height, va="top")
     figure.supxlabel(plain(columns[0]), y=0.08 / height, fontsize="medium")
     figure.supylabel(plain(second), x=0.08 / width, fontsize="medium")
-    for axis in (panel.xaxis, panel.yaxis):
-        axis.set_major_locator(MaxNLocator(3, prune="both"))
