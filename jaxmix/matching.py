@@ -79,8 +79,8 @@ def distance(mixture: Mixture, reference: Mixture, scale: Float[np.ndarray, " d"
     """
     moved = mixture.take(match(mixture, reference))
     parts = [
-        moved.weights - reference.weights,
-        (moved.means - reference.means) / scale,
+        np.asarray(moved.weights) - np.asarray(reference.weights),
+        (np.asarray(moved.means) - np.asarray(reference.means)) / scale,
         (covariance_matrices(moved) - covariance_matrices(reference)) / np.outer(scale, scale),
     ]
     return max(float(np.max(np.abs(part))) for part in parts)

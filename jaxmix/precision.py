@@ -23,7 +23,8 @@ def to_jax(values: np.ndarray) -> Array:
             'jax.config.update("jax_enable_x64", True) first, or pass float32 data to be silent',
             stacklevel=4,
         )
-    return jnp.asarray(values)
+    # A copy to the device; `jnp.asarray` compiles a program for every new shape.
+    return jax.device_put(values, may_alias=False)
 
 
 def cast(tree: Any, dtype: Any) -> Any:

@@ -21,7 +21,7 @@ from jaxmix.data import Table, standardize
 from jaxmix.fitting import fit
 from jaxmix.inputs import as_count
 from jaxmix.loop import Outcome
-from jaxmix.matching import distance, match
+from jaxmix.matching import covariance_matrices, distance, match
 from jaxmix.mixture import Mixture
 from jaxmix.race.contenders import Contender, contenders
 from jaxmix.race.two_means import two_means
@@ -108,10 +108,10 @@ def compare(
         initialize(z, k, family, seed=seed + j, sample_weights=table.sample_weights)
         for j in range(num_starts)
     ]
-    say("compiling what all methods share")
-    fit(z, starts[0], stop=Stop(max_steps=0), sample_weights=table.sample_weights)
     with ThreadPoolExecutor(max_workers=2) as pool:
         study = pool.submit(two_means, table, methods, stop)
+        say("compiling what all methods share")
+        fit(z, starts[0], stop=Stop(max_steps=0), sample_weights=table.sample_weights)
         seconds = pool.map(lambda one: _compile(one, z, starts[0], stop, table, say), methods)
         compiled = list(zip(methods, seconds, strict=True))
         two_parameter = study.result()
@@ -289,8 +289,12 @@ def _path(
 
 def _stacked(path: Mixture | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weights, means and covariance matrices of stacked mixtures, along their leading axis."""
-    parts = jax.jit(jax.vmap(lambda m: (m.weights, m.means, m.family.matrices)))(path)
-    weights, means, matrices = (np.asarray(part) for part in parts)
+    leaves, structure = jax.tree.flatten(jax.tree.map(np.asarray, path))
+    # One at a time, by programs that `match` has compiled; all at once would compile another.
+    rows = jax.device_put(list(zip(*leaves, strict=True)))
+    mixtures = [jax.tree.unflatten(structure, row) for row in rows]
+    parts = [(one.weights, one.means, covariance_matrices(one)) for one in mixtures]
+    weights, means, matrices = (np.stack(part) for part in zip(*parts, strict=True))
     return weights, means, matrices
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp, ndtri
-from scipy.stats import norm
 
 from jaxmix.data import Table, standardize
 from jaxmix.fitting import fit
@@ -96,7 +95,10 @@ def _surface(
 ) -> np.ndarray:
     """Log-likelihood [first mean, second mean] by the textbook's formula."""
     log_weights = np.log(weights / weights.sum())
-    first, second = (log_weights[j] + norm.logpdf(column, axes[j], deviation) for j in range(2))
+    constant = np.log(deviation * np.sqrt(2 * np.pi))
+    first, second = (
+        log_weights[j] - ((column - axes[j]) / deviation) ** 2 / 2 - constant for j in range(2)
+    )
     return np.array(
         [sample_weights @ logsumexp([one[:, None] + 0 * second, second], axis=0) for one in first.T]
     )
