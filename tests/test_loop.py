@@ -11,7 +11,7 @@ import pytest
 from helpers import FAMILIES, METHODS, X
 
 import jaxmix as jm
-from jaxmix import fitting
+from jaxmix import compiling, fitting
 from jaxmix.loop import Outcome
 from jaxmix.stopping import RULES, parameter_vector
 
@@ -235,3 +235,15 @@ def test_a_healthy_fit_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         jm.fit(X, START, stop=jm.Stop(max_steps=3))
+
+
+@every_kind
+def test_large_problems_take_the_same_steps_as_small_ones(method, monkeypatch):
+    """The loop is compiled by another route there, which other tests do not reach."""
+    stop = jm.Stop(max_steps=20)
+    small = jm.fit(X, START, METHODS[method].method, stop=stop)
+    monkeypatch.setattr(compiling, "SMALL", 0)
+    before = compiling.fast_advance._cache_size()
+    large = jm.fit(X, START, METHODS[method].method, stop=stop)
+    assert compiling.fast_advance._cache_size() == before + 1
+    assert_same_run(small, large, relative=1e-9)
