@@ -34,7 +34,7 @@ _HOMES = {
     ),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
-_NAMESPACES = ("data", "families", "race", "report", "scores")
+_NAMESPACES = ("autodiff", "data", "dual", "families", "race", "report", "scores")
 
 __all__ = sorted([*_MODULE_OF, *_NAMESPACES])
 
