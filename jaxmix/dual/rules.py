@@ -138,7 +138,12 @@ hypot = _row(
     lambda x, y: _unit(y, x, y),
     note="nothing is squared, so that nothing overflows",
 )
-absolute = _row("absolute", (NEGATIVE,), lambda x: sign(x), note="the slope at 0 is 0")
+absolute = _row(
+    "absolute",
+    (NEGATIVE,),
+    lambda x: _share(x >= 0, False) - _share(x < 0, False),
+    note="the slope at 0 is 1",
+)
 maximum = _row(
     "maximum",
     (POSITIVE, NEGATIVE),
