@@ -92,4 +92,5 @@ from jaxmix.dual.rules import (
 )
 from jaxmix.dual.rules import absolute as abs
 from jaxmix.dual.rules import remainder as mod
+from jaxmix.dual.taylor import Taylor, taylor
 from jaxmix.dual.transforms import hessian, jacobian, jvp
