@@ -15,7 +15,6 @@ from typing import Any
 
 from jaxmix.report.drawing import COLORS, describe
 from jaxmix.report.tables import comparison_table, confusion_table
-from jaxmix.report.writers import TEXT_COLUMNS, Table
 
 STOP_RULES = {
     "gap": "the gap, the nats of log-likelihood that one more EM step promises, is at most {tol}",
@@ -47,8 +46,7 @@ def page_html(result: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
     return Template(_asset("page.html")).substitute(
         title=escape(f"jaxmix comparison: {describe(result)}"),
         introduction=escape(introduction(result)),
-        tables=_html_table(comparison_table(result))
-        + (_html_table(confusion) if confusion else ""),
+        tables=comparison_table(result).to_html() + (confusion.to_html() if confusion else ""),
         colors=" ".join(COLORS),
         player_note=escape(_player_note(result)),
         figures="\n".join(
@@ -128,20 +126,6 @@ def nulls(value: Any) -> Any:
 
 def _asset(name: str) -> str:
     return files("jaxmix.report").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _html_table(table: Table) -> str:
-    kinds = [' class="text"' if column in TEXT_COLUMNS else "" for column in table.columns]
-    header = "".join(f"<th{kind}>{escape(c)}</th>" for kind, c in zip(kinds, table.columns))
-    rows = [
-        "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, row))
-        for row in table.formatted()
-    ]
-    body = "</tr>\n".join([*rows, ""])
-    return (
-        f'<div class="wide"><table>\n<thead><tr>{header}</tr></thead>\n<tbody>\n{body}</tbody>\n'
-        f'</table></div>\n<p class="note">{escape(table.caption)}</p>\n'
-    )
 
 
 def _html_figure(name: str, png: bytes) -> str:

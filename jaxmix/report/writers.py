@@ -1,4 +1,4 @@
-"""A table and its writers: csv, Markdown, LaTeX and plain text.
+"""A table and its writers: csv, Markdown, LaTeX, HTML and plain text.
 
 Numbers are formatted in one place (`FORMATS`), so that every written table shows the same
 digits; only the csv keeps full precision, for people who compute with it.
@@ -9,9 +9,10 @@ import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
-TEXT_COLUMNS = ("method", "outcome", "class")
+TEXT_COLUMNS = ("method", "outcome", "class", "line", "program")
 MISSING = "-"
 
 Cell = str | float | int | None
@@ -37,8 +38,8 @@ def _three_digits(value: float) -> str:
     return f"{rounded:.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"
 
 
-def _count(value: float) -> str:
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
+def _six_digits(value: float) -> str:
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.6g}"
 
 
 FORMATS: dict[str, Callable[[float], str]] = {
@@ -70,7 +71,7 @@ def format_cell(column: str, value: Cell) -> str:
         return value
     if value is None or not math.isfinite(value):
         return MISSING
-    return FORMATS.get(column, _count)(value)
+    return FORMATS.get(column, _six_digits)(value)
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,20 @@ class Table:
             r"\end{tabular}",
         ]
         return "\n".join(lines) + "\n"
+
+    def to_html(self) -> str:
+        """A `table` element in a box that scrolls, numbers to the right, the caption below."""
+        kinds = [' class="text"' if column in TEXT_COLUMNS else "" for column in self.columns]
+        header = "".join(f"<th{kind}>{escape(c)}</th>" for kind, c in zip(kinds, self.columns))
+        rows = [
+            "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, row))
+            for row in self.formatted()
+        ]
+        head, body = f"<thead><tr>{header}</tr></thead>", "</tr>\n".join([*rows, ""])
+        return (
+            f'<div class="wide"><table>\n{head}\n<tbody>\n{body}</tbody>\n'
+            f'</table></div>\n<p class="note">{escape(self.caption)}</p>\n'
+        )
 
     def to_text(self) -> str:
         """Aligned plain text for a terminal, the caption below."""
