@@ -1,0 +1,9 @@
+"""Automatic differentiation from the inside: differences, source transformation, graphs.
+
+Three realizations of one idea beside `jaxmix.dual`, and what they are measured against
+(notes/autodiff.md).
+"""
+
+from jaxmix.autodiff import differences, graph
+
+__all__ = ["differences", "graph"]
