@@ -45,6 +45,7 @@ def _six_digits(value: float) -> str:
 FORMATS: dict[str, Callable[[float], str]] = {
     "log-likelihood": _decimals,
     "gap": _scientific,
+    "difference": _scientific,
     "distance to the best": _scientific,
     "compile seconds": _three_digits,
     "run seconds": _three_digits,
