@@ -1,7 +1,7 @@
 """What derivatives are for, each in a few lines: equations, minima, inverse problems, nets, ODEs.
 
 All derivatives come from dual numbers, so that users write programs for values only
-(notes/autodiff.md, eq. 8 to 12).
+(notes/autodiff.md, eq. 11 to 15).
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def newton(f: Function, x: Any, tol: float = 1e-12, max_steps: int = 50) -> Iter
         >>> round(float(newton(lambda x: x * x - 2, 1.0).x), 12)
         1.414213562373
 
-    Source: notes/autodiff.md, eq. 8.
+    Source: notes/autodiff.md, eq. 11.
     """
     return _iterate(lambda x: -_solved(dual.jacobian(f)(x), np.asarray(f(x))), x, tol, max_steps)
 
@@ -64,7 +64,7 @@ def minimize(f: Function, x: Any, tol: float = 1e-12, max_steps: int = 100) -> I
         >>> minimize(rosenbrock, [-1.2, 1.0]).x.round(9).tolist()
         [1.0, 1.0]
 
-    Source: notes/autodiff.md, eq. 9; Nocedal & Wright (2006), Numerical Optimization, ch. 3.4.
+    Source: notes/autodiff.md, eq. 12; Nocedal & Wright (2006), Numerical Optimization, ch. 3.4.
     """
 
     def step(x: np.ndarray) -> np.ndarray:
@@ -108,7 +108,7 @@ def least_squares(
         >>> fit.x.round(9).tolist()
         [3.0, 1.5]
 
-    Source: notes/autodiff.md, eq. 10; Nocedal & Wright (2006), Numerical Optimization, ch. 10.3.
+    Source: notes/autodiff.md, eq. 13; Nocedal & Wright (2006), Numerical Optimization, ch. 10.3.
     """
     damping = 1e-3
 
@@ -191,7 +191,7 @@ def train_network(
         >>> (net(inputs) > 0.5).tolist()
         [False, True, True, False]
 
-    Source: notes/autodiff.md, eq. 11.
+    Source: notes/autodiff.md, eq. 14.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     count = hidden * (x.shape[1] + 2) + 1
@@ -236,7 +236,7 @@ def implicit_euler(
         >>> round(float(y[-1]), 4)
         0.5403
 
-    Source: notes/autodiff.md, eq. 12; Hairer & Wanner (1996), Solving ODEs II, section IV.3.
+    Source: notes/autodiff.md, eq. 15; Hairer & Wanner (1996), Solving ODEs II, section IV.3.
     """
     states = [np.asarray(y, float)]
     for before, now in pairwise(times):
