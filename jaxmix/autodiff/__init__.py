@@ -4,6 +4,6 @@ Three realizations of one idea beside `jaxmix.dual`, and what they are measured 
 (notes/autodiff.md).
 """
 
-from jaxmix.autodiff import applications, differences, graph, likelihood, studies
+from jaxmix.autodiff import applications, differences, graph, likelihood, source, studies
 
-__all__ = ["applications", "differences", "graph", "likelihood", "studies"]
+__all__ = ["applications", "differences", "graph", "likelihood", "source", "studies"]

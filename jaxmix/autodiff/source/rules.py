@@ -1,0 +1,215 @@
+"""The derivative of every operation, written once as source for both modes.
+
+A rule gives one template per operand: with operands a and b, result r and incoming derivative d,
+sin's `cos(a) * d` is a forward term with a's tangent and a reverse term with the result's adjoint.
+At kinks (abs at 0, ties of max and min, integers of %) the programs take one side, as
+`notes/autodiff.md` says.
+"""
+
+import ast
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jaxmix.autodiff.source.code import expression, identifiers, name
+
+OPERATORS: dict[type[ast.AST], tuple[str, ...]] = {
+    ast.Add: ("d", "d"),
+    ast.Sub: ("d", "-d"),
+    ast.Mult: ("d * b", "a * d"),
+    ast.Div: ("d / b", "-(r * d / b)"),
+    ast.Mod: ("d", "-(a // b * d)"),
+    ast.USub: ("-d",),
+}
+
+FUNCTIONS: dict[str, tuple[str, ...]] = {
+    "abs": ("((a > 0) - (a < 0)) * d",),
+    "acos": ("-(d / sqrt((1 - a) * (1 + a)))",),
+    "acosh": ("d / sqrt((a - 1) * (a + 1))",),
+    "asin": ("d / sqrt((1 - a) * (1 + a))",),
+    "asinh": ("d / hypot(1, a)",),
+    "atan": ("d / (1 + a ** 2)",),
+    "atan2": ("b * d / (a ** 2 + b ** 2)", "-(a * d / (a ** 2 + b ** 2))"),
+    "atanh": ("d / ((1 - a) * (1 + a))",),
+    "cbrt": ("d / (3 * r ** 2)",),
+    "cos": ("-(sin(a) * d)",),
+    "cosh": ("sinh(a) * d",),
+    "degrees": ("degrees(d)",),
+    "erf": (f"{2 / math.sqrt(math.pi)!r} * exp(-a ** 2) * d",),
+    "erfc": (f"-({2 / math.sqrt(math.pi)!r} * exp(-a ** 2) * d)",),
+    "exp": ("r * d",),
+    "exp2": ("log(2) * r * d",),
+    "expm1": ("exp(a) * d",),
+    "fabs": ("((a > 0) - (a < 0)) * d",),
+    "float": ("d",),
+    "hypot": ("a * d / r", "b * d / r"),
+    "log": ("d / a",),
+    "log10": ("d / (log(10) * a)",),
+    "log1p": ("d / (1 + a)",),
+    "log2": ("d / (log(2) * a)",),
+    "radians": ("radians(d)",),
+    "sin": ("cos(a) * d",),
+    "sinh": ("cosh(a) * d",),
+    "sqrt": ("d / (2 * r)",),
+    "tan": ("(1 + r ** 2) * d",),
+    "tanh": ("(1 - r ** 2) * d",),
+}
+
+STEPWISE = ("bool", "ceil", "floor", "int", "len", "round", "trunc")
+"""Functions whose derivative is 0 wherever they have one."""
+
+CHOICES = {"max": ast.Gt(), "min": ast.Lt()}
+"""The second of two operands is taken where it compares so with the first, as in Python."""
+
+ARITIES = {
+    **{called: len(templates) for called, templates in FUNCTIONS.items()},
+    **dict.fromkeys(STEPWISE, 1),
+    **dict.fromkeys((*CHOICES, "pow"), 2),
+}
+
+NUMPY = {
+    **{f"arc{short}": f"a{short}" for short in ("sin", "cos", "tan", "tan2", "sinh", "cosh")},
+    **{"arctanh": "atanh", "absolute": "abs", "power": "pow"},
+    **{"maximum": "max", "minimum": "min"},
+}
+
+ORIGINS = ("builtins", "jax", "jaxmix", "math", "numpy", "scipy")
+
+
+class Term(NamedTuple):
+    """What one operand adds to a derivative, given the derivative that comes in."""
+
+    operand: ast.expr
+    of: Callable[[ast.expr], ast.expr]
+
+
+def known_name(called: Any) -> str | None:
+    """The name in `ARITIES` of a function of Python, `math`, NumPy, SciPy or JAX.
+
+    It goes by what the function is, not by what a program calls it.
+
+    Example:
+        >>> known_name(math.sin), known_name(print)
+        ('sin', None)
+    """
+    origin = (getattr(called, "__module__", None) or type(called).__module__).split(".")[0]
+    given = getattr(called, "__name__", "")
+    of_arrays = given in CHOICES and origin not in ("builtins", "jaxmix")
+    known = NUMPY.get(given, given)
+    return known if origin in ORIGINS and known in ARITIES and not of_arrays else None
+
+
+def terms(value: ast.expr, result: str) -> list[Term]:
+    """The terms of an operation, one per operand.
+
+    Args:
+        value: one operation on variables and passive expressions, or a variable alone.
+        result: the variable that holds the operation's value.
+
+    Example:
+        >>> [term] = terms(expression("exp(x)"), "w2")
+        >>> ast.unparse(term.of(name("dx")))
+        'w2 * dx'
+    """
+    operands, templates = _operands(value), _templates(value)
+    parts = dict(zip("ab", operands)) | {"r": name(result)}
+    return [
+        Term(operand, _filled(template, parts)) for operand, template in zip(operands, templates)
+    ]
+
+
+def calls_helper(value: ast.expr) -> bool:
+    """Whether an active value is the call of a helper, which no rule is written for."""
+    return isinstance(value, ast.Call) and not identifiers(value.func) & FUNCTIONS.keys()
+
+
+def uses_result(value: ast.expr) -> bool:
+    """Whether a term of the operation refers to the operation's value."""
+    return not calls_helper(value) and any("r" in identifiers(ast.parse(template)) for template in _templates(value))
+
+
+def total(parts: list[ast.expr]) -> ast.expr:
+    """The sum of some terms, as a person would write it.
+
+    Example:
+        >>> ast.unparse(total([expression("-(s * dx)"), expression("-dy")]))
+        '-s * dx - dy'
+    """
+    if not parts:
+        return ast.Constant(0.0)
+    first = parts[0]
+    summed = _negative(first.operand) if is_negative(first) else first
+    for part in parts[1:]:
+        sign, size = (ast.Sub(), part.operand) if is_negative(part) else (ast.Add(), part)
+        summed = ast.BinOp(summed, sign, size)
+    return summed
+
+
+def is_negative(node: ast.expr) -> bool:
+    """Whether the expression is another one with a minus before it."""
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+
+
+def number(node: ast.expr) -> float | int | None:
+    """The value of a written number, with its sign."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        size = number(node.operand)
+        return None if size is None else -size
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _operands(value: ast.expr) -> list[ast.expr]:
+    if isinstance(value, ast.BinOp):
+        return [value.left, value.right]
+    if isinstance(value, ast.UnaryOp):
+        return [value.operand]
+    return value.args if isinstance(value, ast.Call) else [value]
+
+
+def _templates(value: ast.expr) -> tuple[str, ...]:
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Pow):
+        return _power(number(value.left), number(value.right))
+    if isinstance(value, (ast.BinOp, ast.UnaryOp)):
+        return OPERATORS[type(value.op)]
+    if isinstance(value, ast.Call):
+        assert isinstance(value.func, ast.Name)
+        return FUNCTIONS[value.func.id]
+    return ("d",)
+
+
+def _power(base: float | int | None, exponent: float | int | None) -> tuple[str, str]:
+    """Guarded where 0 ** -1 or log(0) would stand beside a factor that is 0."""
+    by_base = "(b * a ** (b - 1) if b else 0.0) * d"
+    by_exponent = "log(a) * r * d" if base else "(log(a) * r if a else 0.0) * d"
+    if exponent is not None:
+        one_less = exponent - 1
+        power = {0: "1", 1: "a"}.get(one_less, f"a ** {one_less!r}")
+        by_base = f"{abs(exponent)!r} * {power} * d"
+        by_base = f"-({by_base})" if exponent < 0 else by_base
+    return by_base, by_exponent
+
+
+def _filled(template: str, parts: dict[str, ast.expr]) -> Callable[[ast.expr], ast.expr]:
+    def of(incoming: ast.expr) -> ast.expr:
+        return _Simplifier().visit(expression(template, **parts, d=incoming))
+
+    return of
+
+
+class _Simplifier(ast.NodeTransformer):
+    """Drops factors of 1."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        left, right = self.visit(node.left), self.visit(node.right)
+        if isinstance(node.op, (ast.Mult, ast.Div)) and number(right) == 1:
+            return left
+        if isinstance(node.op, ast.Mult) and number(left) == 1:
+            return right
+        return ast.BinOp(left, node.op, right)
+
+
+def _negative(node: ast.expr) -> ast.expr:
+    """The minus stands at the leftmost factor: -sin(x) * dx."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+        return ast.BinOp(_negative(node.left), node.op, node.right)
+    return ast.UnaryOp(ast.USub(), node)
