@@ -67,3 +67,13 @@ def choice(test: ast.expr, yes: list[ast.stmt], no: list[ast.stmt]) -> list[ast.
     if not yes:
         return [ast.If(expression("not test", test=test), no, [])]
     return [ast.If(test, yes, no)]
+
+
+def printed(definition: ast.FunctionDef) -> str:
+    """The text of a function, its returned tuples without parentheses."""
+    lines = ast.unparse(definition) + "\n"
+    for part in ast.walk(definition):
+        if isinstance(part, ast.Return) and part.value:
+            value = ast.unparse(part.value)
+            lines = lines.replace(f"return {value}\n", f"return {value[1:-1]}\n")
+    return lines.removesuffix("\n")

@@ -15,11 +15,20 @@ from jaxmix.autodiff.source.reading import Reading
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """target = value; an active value is one operation on variables and passive expressions."""
+    """target = value; an active value is one operation on variables and passive expressions.
+
+    The reverse mode keeps the partial derivatives of a helper's call in `slopes`.
+    """
 
     target: str
     value: ast.expr
     active: bool = False
+    slopes: str | None = None
+
+    @property
+    def targets(self) -> list[str]:
+        """All variables that the step assigns."""
+        return [self.target, self.slopes] if self.slopes else [self.target]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +101,8 @@ def walk(block: Block) -> Iterator[Item]:
 
 def assigned(block: Block) -> set[str]:
     """The variables that a block may assign."""
-    steps = {item.target for item in walk(block) if isinstance(item, Step)}
-    return steps | {item.target for item in walk(block) if isinstance(item, Loop) and item.target}
+    loops = {item.target for item in walk(block) if isinstance(item, Loop) and item.target}
+    return loops.union(*(item.targets for item in walk(block) if isinstance(item, Step)))
 
 
 def always_exits(block: Block) -> bool:

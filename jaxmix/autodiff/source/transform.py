@@ -10,8 +10,8 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from jaxmix.autodiff.source import forward
-from jaxmix.autodiff.source.code import identifiers, literal
+from jaxmix.autodiff.source import forward, reverse
+from jaxmix.autodiff.source.code import identifiers, literal, printed
 from jaxmix.autodiff.source.items import Routine
 from jaxmix.autodiff.source.names import Names
 from jaxmix.autodiff.source.normal import normalize
@@ -19,7 +19,7 @@ from jaxmix.autodiff.source.plain import Plain
 from jaxmix.autodiff.source.reading import Reading, reachable, taken_names
 from jaxmix.suggestions import unknown
 
-MODES = {"forward": forward}
+MODES = {"forward": forward, "reverse": reverse}
 
 
 class Derivative(NamedTuple):
@@ -48,7 +48,7 @@ def transform(f: Callable[..., Any], mode: str = "forward") -> Derivative:
     functions = [MODES[mode].emit(routine) for routine in routines]
     for routine, definition in zip(routines, functions):
         _check_names(routine, definition)
-    source = "\n\n\n".join(ast.unparse(definition) for definition in functions)
+    source = "\n\n\n".join(printed(definition) for definition in functions)
     preamble = _preamble(routines, functions)
     namespace: dict[str, Any] = {}
     exec(preamble + source, namespace)

@@ -1,0 +1,129 @@
+"""Early returns, breaks and continues rewritten as branches, so that a sweep can run backward.
+
+The rest of a block after an exit goes into the other branch where one branch always exits, and
+behind a flag that says how the run left the block where it may or may not (`notes/autodiff.md`).
+"""
+
+import ast
+from dataclasses import replace
+
+from jaxmix.autodiff.source.code import expression, name
+from jaxmix.autodiff.source.items import (
+    Block,
+    Branch,
+    Exit,
+    Item,
+    Loop,
+    Routine,
+    Step,
+    always_exits,
+    exits,
+    walk,
+)
+
+
+def without_exits(routine: Routine) -> tuple[Routine, ast.expr]:
+    """Rewrite a routine so that every block runs to its end.
+
+    Args:
+        routine: a routine with exits anywhere.
+
+    Returns:
+        The routine without exits, and the variable or passive expression that it returns.
+    """
+    *body, last = routine.block
+    returns = [item for item in walk(routine.block) if _is_return(item)]
+    rewriter = _Rewriter(routine)
+    if returns == [last] and isinstance(last, Exit) and last.value is not None:
+        return replace(routine, block=rewriter.flagged(body)), last.value
+    value = rewriter.value
+    block = rewriter.flagged(routine.block)
+    active = {value} if any(routine.is_active(r.value) for r in returns) else set()
+    return replace(routine, block=block, active=routine.active | active), name(value)
+
+
+def _is_return(item: Item) -> bool:
+    return isinstance(item, Exit) and item.kind == "return"
+
+
+class _Rewriter:
+    def __init__(self, routine: Routine):
+        self.routine = routine
+        self.value, self.left = routine.names.fresh("value"), routine.names.fresh("left")
+        self.asked = False
+
+    def flagged(self, block: Block) -> Block:
+        """The flag is kept only where something asks for it."""
+        rewritten = self.block(block)
+        if not self.asked:
+            return self.without_flag(rewritten)
+        return [self.leaving(""), *rewritten]
+
+    def without_flag(self, block: Block) -> Block:
+        kept: Block = []
+        for item in block:
+            if isinstance(item, Branch):
+                yes, no = self.without_flag(item.yes), self.without_flag(item.no)
+                kept.append(Branch(item.test, yes, no))
+            elif isinstance(item, Loop):
+                kept.append(replace(item, body=self.without_flag(item.body)))
+            elif not isinstance(item, Step) or item.target != self.left:
+                kept.append(item)
+        return kept
+
+    def leaving(self, kind: str) -> Step:
+        return Step(self.left, ast.Constant(kind))
+
+    def ask(self, question: str) -> ast.expr:
+        self.asked = True
+        return expression(question, left=name(self.left))
+
+    def block(self, block: Block) -> Block:
+        done: Block = []
+        for position, item in enumerate(block):
+            rest = block[position + 1 :]
+            if isinstance(item, Exit):
+                return done + self.exit(item)
+            if isinstance(item, Branch) and exits([item]):
+                return done + self.branch(item, rest)
+            if isinstance(item, Loop):
+                done += self.loop(item)
+                if exits([item]):
+                    return done + self.unless_left(rest)
+            else:
+                done.append(item)
+        return done
+
+    def exit(self, item: Exit) -> Block:
+        if item.value is None:
+            return [self.leaving(item.kind)]
+        active = self.routine.is_active(item.value)
+        return [Step(self.value, item.value, active), self.leaving(item.kind)]
+
+    def branch(self, item: Branch, rest: Block) -> Block:
+        yes, no = item.yes, item.no
+        if always_exits(yes):
+            no, rest = no + rest, []
+        elif always_exits(no):
+            yes, rest = yes + rest, []
+        return [Branch(item.test, self.block(yes), self.block(no)), *self.unless_left(rest)]
+
+    def unless_left(self, rest: Block) -> Block:
+        return [Branch(self.ask("not left"), self.block(rest), [])] if rest else []
+
+    def loop(self, item: Loop) -> Block:
+        """A break or continue ends with its loop; a return goes on through all of them."""
+        kinds, body = exits(item.body), self.block(item.body)
+        if "continue" in kinds:
+            body = [self.leaving(""), *body]
+        leave = self.ask("left in ('break', 'return')") if kinds - {"continue"} else None
+        counted = item.target is None or leave is not None
+        count = self.routine.names.numbered("count") if counted else None
+        start: Block = [Step(count, ast.Constant(0))] if count else []
+        looped = replace(item, body=body, count=count, leave=leave)
+        return [*start, looped, *self.after(kinds)]
+
+    def after(self, kinds: set[str]) -> Block:
+        if "return" in kinds and len(kinds) > 1:
+            return [Branch(self.ask("left != 'return'"), [self.leaving("")], [])]
+        return [self.leaving("")] if kinds - {"return"} else []
