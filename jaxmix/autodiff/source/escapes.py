@@ -86,13 +86,15 @@ class _Rewriter:
                 return done + self.exit(item)
             if isinstance(item, Branch) and exits([item]):
                 return done + self.branch(item, rest)
-            if isinstance(item, Loop):
-                done += self.loop(item)
-                if exits([item]):
-                    return done + self.unless_left(rest)
-            else:
-                done.append(item)
+            if isinstance(item, Loop) and exits([item]):
+                return done + self.loop(item) + self.unless_left(rest)
+            done += self.running_on(item)
         return done
+
+    def running_on(self, item: Item) -> Block:
+        if isinstance(item, Branch):
+            return self.branch(item, [])
+        return self.loop(item) if isinstance(item, Loop) else [item]
 
     def exit(self, item: Exit) -> Block:
         if item.value is None:

@@ -75,7 +75,10 @@ class _Reverse:
             return [self.loop(item)]
         assert isinstance(item, Step)
         pushes = [statement(f"{self.stack}.append({target})") for target in self.restored(item)]
-        return [*pushes, statement(f"{', '.join(item.targets)} = value", value=item.value)]
+        made = statement(f"{', '.join(item.targets)} = 0")
+        assert isinstance(made, ast.Assign)
+        made.value = item.value
+        return [*pushes, made]
 
     def loop(self, item: Loop) -> ast.stmt:
         body = self.block(item.body)

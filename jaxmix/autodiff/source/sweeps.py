@@ -4,6 +4,7 @@ A value is saved where it is overwritten, and only if the backward sweep reads i
 (`notes/autodiff.md`).
 """
 
+import ast
 from dataclasses import replace
 
 from jaxmix.autodiff.source.code import identifiers, name
@@ -13,7 +14,7 @@ from jaxmix.autodiff.source.rules import calls_helper
 
 
 def remembering(block: Block, names: Names) -> Block:
-    """Give variables to slopes, and to tests and ranges whose operands change behind them.
+    """Give variables to slopes, and to tests and ranges that cannot be evaluated once more.
 
     Example: `if x > 0: x = -x` becomes `branch1 = x > 0`, `if branch1: x = -x`.
     """
@@ -32,7 +33,8 @@ def _remembering(item: Item, names: Names) -> Block:
 
 def _branch(item: Branch, names: Names) -> Block:
     yes, no = remembering(item.yes, names), remembering(item.no, names)
-    if not identifiers(item.test) & assigned(yes + no):
+    calls = any(isinstance(part, ast.Call) for part in ast.walk(item.test))
+    if not calls and not identifiers(item.test) & assigned(yes + no):
         return [Branch(item.test, yes, no)]
     test = names.numbered("branch")
     return [Step(test, item.test), Branch(name(test), yes, no)]

@@ -23,7 +23,10 @@ MODES = {"forward": forward, "reverse": reverse}
 
 
 class Derivative(NamedTuple):
-    """A derivative program: its text, its mode and the function that it defines."""
+    """A derivative program: its text, its mode and the function that it defines.
+
+    `preamble` imports from `math` and defines the constants that the text needs.
+    """
 
     source: str
     mode: str
@@ -31,16 +34,84 @@ class Derivative(NamedTuple):
     function: Callable[..., Any]
 
     def __call__(self, *arguments: Any) -> Any:
-        """Call the derivative function."""
+        """Call the derivative function.
+
+        Args:
+            arguments: those of `source`'s last function.
+
+        Returns:
+            The value, with its tangent or with the arguments' adjoints.
+
+        Example:
+            >>> def f(x):
+            ...     return x * x
+            >>> transform(f)(3.0, 1.0)
+            (9.0, 6.0)
+        """
         return self.function(*arguments)
 
     def module(self) -> str:
-        """The text of a module that needs nothing else."""
+        """The text of a module that holds the program and needs nothing else.
+
+        Returns:
+            The imports from `math`, the constants of the program's own module, and `source`.
+
+        Example:
+            >>> from math import exp
+            >>> def f(x):
+            ...     return exp(x)
+            >>> print(transform(f).module())
+            from math import exp
+            <BLANKLINE>
+            <BLANKLINE>
+            def df(x, dx):
+                w2 = exp(x)
+                dw2 = w2 * dx
+                return w2, dw2
+            <BLANKLINE>
+        """
         return self.preamble + self.source + "\n"
 
 
 def transform(f: Callable[..., Any], mode: str = "forward") -> Derivative:
     """Differentiate a program by rewriting its source.
+
+    The program computes one number from numbers, and from lists of numbers that it indexes, by
+    assignments, arithmetic, the elementary functions, branches, loops and functions of its own
+    module. It may use the functions of `math` under NumPy's or JAX's names, too.
+
+    Args:
+        f: a function whose source Python can find.
+        mode: "forward" for df(x1, x2, dx1, dx2), which returns the value and its tangent along
+            (dx1, dx2); "reverse" for grad_f(x1, x2, seed=1.0), which returns the value and the
+            tuple of the arguments' adjoints x1_bar, x2_bar: the partial derivatives, times seed.
+            A list of numbers has a list for its tangent and its adjoint.
+
+    Returns:
+        The derivative program, which can be printed and called.
+
+    Raises:
+        SourceError: for a construct that cannot be transformed, with its line and a way out.
+        ValueError: for an unknown mode.
+
+    Examples:
+        >>> from math import sin
+        >>> def f(x1, x2):
+        ...     return x1 * x2 + sin(x1)
+        >>> derivative = transform(f)
+        >>> print(derivative.source)
+        def df(x1, x2, dx1, dx2):
+            w3 = x1 * x2
+            dw3 = dx1 * x2 + x1 * dx2
+            w4 = sin(x1)
+            dw4 = cos(x1) * dx1
+            w5 = w3 + w4
+            dw5 = dw3 + dw4
+            return w5, dw5
+        >>> derivative(0.0, 3.0, 1.0, 0.0)
+        (0.0, 4.0)
+        >>> transform(f, "reverse")(0.0, 3.0)
+        (0.0, (4.0, 0.0))
     """
     if mode not in MODES:
         raise unknown("mode", mode, MODES)
@@ -67,10 +138,6 @@ def _routines(readings: dict[FunctionType, Reading], mode: str) -> list[Routine]
     return list(routines.values())
 
 
-def _constants(routines: list[Routine]) -> dict[str, float | int]:
-    return {name: value for routine in routines for name, value in routine.constants.items()}
-
-
 def _check_names(routine: Routine, definition: ast.FunctionDef) -> None:
     """No variable or constant of the program may hide a function that the derivative calls."""
     calls = [part.func for part in ast.walk(definition) if isinstance(part, ast.Call)]
@@ -81,11 +148,11 @@ def _check_names(routine: Routine, definition: ast.FunctionDef) -> None:
 
 
 def _preamble(routines: list[Routine], functions: list[ast.FunctionDef]) -> str:
-    constants = _constants(routines)
+    constants = {name: value for routine in routines for name, value in routine.constants.items()}
     used: set[str] = set()
     for routine, definition in zip(routines, functions):
         used |= identifiers(definition) - routine.reading.variables
-    imports = sorted((used & vars(math).keys()) - constants.keys() - {"pow"})
-    lines = [f"from math import {', '.join(imports)}"] if imports else []
-    lines += [f"{name} = {ast.unparse(literal(value))}" for name, value in constants.items()]
-    return "\n".join(lines) + "\n\n\n" if lines else ""
+    imports = sorted((used & vars(math).keys()) - constants.keys())
+    lines = [f"from math import {', '.join(imports)}\n"] if imports else []
+    lines += [f"{name} = {ast.unparse(literal(value))}\n" for name, value in constants.items()]
+    return "".join(lines) + "\n\n" if lines else ""
