@@ -276,9 +276,9 @@ class _Writer:
     def program(self) -> str:
         head = f"def f({', '.join(self.variables)}):"
         self.assignment(1)
-        for _ in range(self.rng.randint(2, 4)):
+        for _ in range(self.rng.randint(1, 3)):
             self.statement(1, depth=0)
-        self.line(1, f"return {self.expression(2)}")
+        self.line(1, f"return {self.rng.choice([self.expression(1), self.variable()])}")
         return "\n".join([*self.helper(), "", head, *self.lines, ""])
 
     def helper(self) -> list[str]:
@@ -374,7 +374,7 @@ class _Writer:
 
     def bounded(self) -> str:
         """An expression between -2 and 2 or so."""
-        return self.rng.choice(["{}", "{}", "sin({})", "tanh({})"]).format(self.expression(self.rng.randint(1, 2)))
+        return self.rng.choice(["{}", "{}", "sin({})", "tanh({})"]).format(self.expression(1))
 
     def expression(self, depth: int) -> str:
         """An expression that grows no faster than a small power of its operands."""

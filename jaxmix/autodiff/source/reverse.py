@@ -52,7 +52,8 @@ class _Reverse:
         unset = _initialized(sorted(self.overwriting.unset & self.saved), "None")
         adjoints = self.initial_adjoints(identifiers(*backward))
         arguments = list(self.routine.reading.arguments)
-        body = [*stack, *unset, *forward, *adjoints, *backward, self.returned()]
+        kept, value = self.kept_value()
+        body = [*stack, *unset, *forward, *kept, *adjoints, *backward, self.returned(value)]
         return function(self.routine.derivative, [*arguments, f"{self.seed}=1.0"], body)
 
     def settled_backward(self) -> list[ast.stmt]:
@@ -193,9 +194,16 @@ class _Reverse:
         sign = "=" if isinstance(self.value, ast.Name) else "+="
         return [statement(f"bar {sign} {self.seed}", bar=self.adjoint(self.value))]
 
-    def returned(self) -> ast.stmt:
+    def kept_value(self) -> tuple[list[ast.stmt], ast.expr]:
+        """The backward sweep may take the returned variable back to an earlier value."""
+        if not identifiers(self.value) & self.saved:
+            return [], self.value
+        kept = name(self.routine.names.fresh("value"))
+        return [statement("kept = value", kept=kept, value=self.value)], kept
+
+    def returned(self, value: ast.expr) -> ast.stmt:
         adjoints = [name(self.routine.names.partner(v)) for v in self.routine.reading.arguments]
-        pair = ast.Tuple([self.value, ast.Tuple(adjoints, ast.Load())], ast.Load())
+        pair = ast.Tuple([value, ast.Tuple(adjoints, ast.Load())], ast.Load())
         return ast.Return(pair)
 
 

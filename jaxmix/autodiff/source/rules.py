@@ -8,7 +8,6 @@ At kinks (abs at 0, ties of max and min, integers of %) the programs take one si
 
 import ast
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from jaxmix.autodiff.source.code import expression, identifiers, name
@@ -80,7 +79,12 @@ class Term(NamedTuple):
     """What one operand adds to a derivative, given the derivative that comes in."""
 
     operand: ast.expr
-    of: Callable[[ast.expr], ast.expr]
+    template: str
+    parts: dict[str, ast.expr]
+
+    def of(self, incoming: ast.expr) -> ast.expr:
+        """The template filled in, without factors of 1."""
+        return _Simplifier().visit(expression(self.template, **self.parts, d=incoming))
 
 
 def known_name(called: Any) -> str | None:
@@ -113,9 +117,7 @@ def terms(value: ast.expr, result: str) -> list[Term]:
     """
     operands, templates = _operands(value), _templates(value)
     parts = dict(zip("ab", operands)) | {"r": name(result)}
-    return [
-        Term(operand, _filled(template, parts)) for operand, template in zip(operands, templates)
-    ]
+    return [Term(operand, template, parts) for operand, template in zip(operands, templates)]
 
 
 def calls_helper(value: ast.expr) -> bool:
@@ -187,13 +189,6 @@ def _power(base: float | int | None, exponent: float | int | None) -> tuple[str,
         by_base = f"{abs(exponent)!r} * {power} * d"
         by_base = f"-({by_base})" if exponent < 0 else by_base
     return by_base, by_exponent
-
-
-def _filled(template: str, parts: dict[str, ast.expr]) -> Callable[[ast.expr], ast.expr]:
-    def of(incoming: ast.expr) -> ast.expr:
-        return _Simplifier().visit(expression(template, **parts, d=incoming))
-
-    return of
 
 
 class _Simplifier(ast.NodeTransformer):
