@@ -1,11 +1,10 @@
 """Source transformation gives readable programs whose derivatives are those of `jax.grad`."""
 
 import ast
-import linecache
 import math
+import os
 import subprocess
 import sys
-from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -46,11 +45,6 @@ def grad_f(x1, x2, seed=1.0):
 
 def flat(tree):
     return np.array([float(leaf) for leaf in jax.tree.leaves(tree)])
-
-
-def of_named(name):
-    text, arguments = programs.NAMED[name]
-    return text, arguments
 
 
 def forward_gradient(derivative, arguments):
@@ -96,3 +90,253 @@ def test_random_programs_agree_with_jax(block):
     for seed in block:
         arguments = programs.random_arguments(seed)
         assert_both_modes_agree_with_jax(programs.random_program(seed), arguments)
+
+
+@pytest.mark.parametrize("name", ["nested loops", "a swap", "while, if and return nested"])
+def test_adjoints_are_finite_differences(name):
+    text, arguments = programs.NAMED[name]
+    f, step = programs.load(text, MATH), 1e-6
+    _, adjoints = source.transform(f, "reverse")(*arguments)
+    for k, adjoint in enumerate(adjoints):
+        up, down = list(arguments), list(arguments)
+        up[k] += step
+        down[k] -= step
+        assert adjoint == pytest.approx((f(*up) - f(*down)) / (2 * step), rel=1e-6)
+
+
+UNARY = {
+    **dict.fromkeys(["sin", "cos", "tan", "exp", "expm1", "exp2", "sinh", "cosh", "tanh"], 0.6),
+    **dict.fromkeys(["log", "log1p", "log2", "log10", "sqrt", "cbrt", "acosh", "fabs"], 1.7),
+    **dict.fromkeys(["asin", "acos", "atan", "asinh", "atanh", "degrees", "radians"], -0.4),
+    **dict.fromkeys(["erf", "erfc"], 0.3),
+}
+OPERATORS = ["+", "-", "*", "/", "**", "%"]
+
+
+def derivative_of(expression, arguments, **names):
+    text = f"def f({', '.join('xy'[: len(arguments)])}):\n    return {expression}\n"
+    f = programs.load(text, names)
+    _, tangents = forward_gradient(source.transform(f), arguments)
+    _, adjoints = source.transform(f, "reverse")(*arguments)
+    np.testing.assert_allclose(tangents, adjoints, rtol=1e-15)
+    return tangents
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_every_function_of_one_number_has_its_derivative(name):
+    at, of_jax = UNARY[name], getattr(jnp, name, getattr(jax.scipy.special, name, jnp.abs))
+    [derivative] = derivative_of(f"math.{name}(x)", (at,), math=math)
+    np.testing.assert_allclose(derivative, jax.grad(of_jax)(at), rtol=1e-13)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(("x", "y"), [(2.3, 1.4), (3.7, -1.6)])
+def test_every_operator_has_its_derivative(operator, x, y):
+    def of_jax(x, y):
+        return eval(f"x {operator} y")
+
+    expected = jax.grad(of_jax, (0, 1))(x, y)
+    np.testing.assert_allclose(derivative_of(f"x {operator} y", (x, y)), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("expression", "same"),
+    [
+        ("np.arctan2(x, y) + np.hypot(x, y)", "jnp.arctan2(x, y) + jnp.hypot(x, y)"),
+        ("np.absolute(x - y) * np.power(x, y)", "jnp.abs(x - y) * x ** y"),
+        ("np.maximum(x, y) - jnp.minimum(x, 2 * y)", "y - x"),
+        ("pow(x, 2) * math.pi + float(y) + (+x) // y", "x ** 2 * jnp.pi + y"),
+        (
+            "x ** 0 + x ** 1 + x ** -1 + x ** 0.5 + 1 * y + 2 ** x",
+            "1 + x + 1 / x + x**0.5 + y + 2**x",
+        ),
+        ("(x > y) * x + (y > x) * y * round(x + 0.1)", "y * 1"),
+    ],
+)
+def test_names_of_numpy_and_jax_mean_those_of_math(expression, same):
+    names = {"np": np, "jnp": jnp, "math": math}
+    expected = jax.grad(lambda x, y: eval(same, {"x": x, "y": y, "jnp": jnp}), (0, 1))(0.8, 1.9)
+    found = derivative_of(expression, (0.8, 1.9), **names)
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+def test_powers_with_a_counter_are_differentiated_at_zero():
+    text = "def f(x):\n    y = 0.0\n    for i in range(4):\n        y += x ** i\n    return y\n"
+    f = programs.load(text, {})
+    assert source.transform(f)(0.0, 1.0) == (1.0, 1.0)
+    assert source.transform(f, "reverse")(0.0) == (1.0, (1.0,))
+
+
+def test_constant_factors_leave_no_trace_of_a_derivative():
+    text = "def f(x1):\n    y = 2 * x1 + 1\n    return y ** 3 - y ** 2\n"
+    lines = source.transform(programs.load(text, {})).source.splitlines()
+    assert [line.strip() for line in lines if line.strip().startswith("d")][1:] == [
+        "dw2 = 2 * dx1",
+        "dy = dw2",
+        "dw3 = 3 * y ** 2 * dy",
+        "dw4 = 2 * y * dy",
+        "dw5 = dw3 - dw4",
+    ]
+
+
+@pytest.mark.parametrize("name", programs.NAMED)
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_programs_import_nothing_but_math(name, mode):
+    module = source.transform(programs.load(programs.NAMED[name][0], MATH), mode).module()
+    nodes = list(ast.walk(ast.parse(module)))
+    assert not any(isinstance(node, ast.Import) for node in nodes)
+    assert {node.module for node in nodes if isinstance(node, ast.ImportFrom)} <= {"math"}
+    assert not any(word in module for word in ("Dual", "jax", "numpy", "jnp"))
+
+
+def test_modules_run_on_the_standard_library_alone():
+    for name in ("the lecture's function", "constants of the module", "a helper called twice"):
+        text, arguments = programs.NAMED[name]
+        derivative = source.transform(programs.load(text, MATH), "reverse")
+        script = f"{derivative.module()}\n\nprint(grad_f(*{arguments!r}))"
+        command = [sys.executable, "-I", "-S", "-c", script]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert ast.literal_eval(ran.stdout) == derivative(*arguments)
+
+
+CLASHES = {
+    "temporaries": "w3 = x * y\nw4 = sin(w3 * x)\nreturn w3 * w4 + x * y",
+    "tangents": "dx = x * y\ndy = dx * x\nreturn dy * dx * y",
+    "adjoints": "x_bar = x * y\ny_bar = x_bar * x\nreturn y_bar * x_bar",
+    "machinery": "stack = x\nfor i in range(2):\n    stack *= y\nseed = stack * x\nreturn seed",
+    "flags": """
+left = x
+value = y
+count1 = x
+_ = x
+while left < 9:
+    left = left * 2 + value
+    branch1 = left * y
+    if left * branch1 > 5:
+        left = left * left
+        return left * count1 * _
+    value = value + left
+return value""",
+    "Python's words": "ist = x * y\nel = ist * x\nivmod = el * y\nreturn ivmod * el * ist",
+}
+
+
+@pytest.mark.parametrize("name", CLASHES)
+def test_names_of_the_program_hide_no_names_of_the_derivative(name):
+    lines = CLASHES[name].strip().splitlines()
+    text = "\n".join(["def f(x, y):", *("    " + line for line in lines), ""])
+    assert_both_modes_agree_with_jax(text, (0.7, 1.1))
+
+
+REFUSED = {
+    "a comprehension": ("y = [x for i in range(3)]", "comprehension"),
+    "a list": ("y = [x, x]", "a list"),
+    "try": ("try:\n        pass\n    except ValueError:\n        pass", "try"),
+    "with": ("with x:\n        pass", "with"),
+    "lambda": ("y = lambda z: z", "lambda"),
+    "global": ("global z", "global"),
+    "an import": ("import math", "import"),
+    "a function": ("def g(z):\n        return z", "function inside"),
+    "assert": ("assert x > 0", "assert"),
+    "raise": ("raise ValueError", "raise"),
+    "a walrus": ("y = (z := x)", "assignment inside"),
+    "text": ("y = 'x'", "no real number"),
+    "a complex number": ("y = 1j", "no real number"),
+    "an unknown function": ("y = print(x)", "unknown function"),
+    "a reduction": ("y = np.max(x)", "unknown function"),
+    "a function of another module": ("y = os.getcwd()", "unknown function"),
+    "an undefined name": ("y = x * nowhere", "undefined name"),
+    "a keyword": ("y = helper(a=x)", "keyword"),
+    "a star": ("y = helper(*x)", "star"),
+    "too many arguments": ("y = sin(x, x)", "2 arguments"),
+    "too few arguments": ("y = helper()", "0 arguments"),
+    "an attribute": ("y = x.real", "use of a variable"),
+    "an attribute of an object": ("y = thing.rate", "attribute"),
+    "an object": ("y = thing * x", "no number"),
+    "an array": ("y = array * x", "no number"),
+    "an assignment to an entry": ("x[0] = 1.0", "part"),
+    "a slice": ("y = x[1:]", "slice"),
+    "a list as a number": ("y = x[0] * x", "list as a number"),
+    "a list overwritten": ("y = x[0]\n    x = y  # here", "assignment to a list"),
+    "an entry of a variable": ("y = x\n    y = y[0]  # here", "no argument"),
+    "a number as a list": ("y = x * 2\n    y = total(y)  # here", "no list"),
+    "unpacking": ("y, z = x", "unpacking"),
+    "a loop over a list": ("for y in x:\n        pass", "loop over"),
+    "a loop's else": ("for i in range(2):\n        pass\n    else:\n        pass", "else"),
+    "and of numbers": ("y = x and 2.0", "and, or"),
+    "max of three": ("y = max(x, 1, 2)", "more than two"),
+    "matrix product": ("y = x @ x", "operator"),
+    "identity": ("y = 1 if x is x else 2", "operator"),
+    "two results": ("if x > 0:\n        return x, x  # here", "anything but one number"),
+    "no result": ("if x > 0:\n        return  # here", "anything but one number"),
+    "recursion": ("y = f(x)", "recursion"),
+    "a yield": ("yield x", "without an effect"),
+}
+HEAD = """
+def helper(a):
+    return a * a
+
+def total(c):
+    return c[0] + c[1]
+
+def f(x):
+"""
+
+
+class Thing:
+    rate = 2.0
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_transformed_is_refused_with_its_line(name, mode):
+    body, words = REFUSED[name]
+    names = {**MATH, "np": np, "os": os, "thing": Thing(), "array": np.ones(2)}
+    f = programs.load(f"{HEAD}    y = 1.0\n    {body}\n    return y\n", names)
+    line = 10 + body.partition("# here")[0].count("\n") * ("# here" in body)
+    with pytest.raises(source.SourceError, match=rf"line {line}: .*{words}") as refused:
+        source.transform(f, mode)
+    assert "; " in str(refused.value)
+
+
+def closed_over(rate):
+    def f(x):
+        return rate * x
+
+    return f
+
+
+def test_functions_without_plain_source_are_refused():
+    nowhere = {}
+    exec("def f(x):\n    return x\n", nowhere)
+    with pytest.raises(source.SourceError, match="cannot be found; define"):
+        source.transform(nowhere["f"])
+    for function in (lambda x: x, math.sin, jnp.sin):
+        with pytest.raises(source.SourceError, match="has no source to transform"):
+            source.transform(function)
+    with pytest.raises(source.SourceError, match="closure over 'rate'"):
+        source.transform(closed_over(2.0))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def f(x, y=1):\n    return x\n", "line 1: .*default"),
+        ("def f(*x):\n    return 1\n", "line 1: .*star"),
+        ("def f(x, *, y):\n    return x\n", "line 1: .*star"),
+        ("def f(x):\n    if x > 0:\n        return x\n", "line 1: .*path without a return"),
+        ("def f(cos):\n    return math.sin(cos)\n", "line 1: .*'cos'.*rename"),
+        ("cos = 3\ndef f(x):\n    return math.sin(cos * x)\n", "line 2: .*'cos'.*rename"),
+        ("def same(f):\n    return f\n\n@same\ndef f(x):\n    return x\n", "line 5: .*decorated"),
+    ],
+)
+def test_signatures_and_names_that_mislead_are_refused(text, words):
+    f = programs.load(text, {"math": math})
+    with pytest.raises(source.SourceError, match=words):
+        source.transform(f)
+
+
+def test_an_unknown_mode_is_answered_with_a_suggestion():
+    f = programs.load(programs.NAMED["a branch"][0], MATH)
+    with pytest.raises(ValueError, match="unknown mode 'revers'; did you mean 'reverse'"):
+        source.transform(f, "revers")

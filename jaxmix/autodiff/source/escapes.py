@@ -32,18 +32,14 @@ def without_exits(routine: Routine) -> tuple[Routine, ast.expr]:
         The routine without exits, and the variable or passive expression that it returns.
     """
     *body, last = routine.block
-    returns = [item for item in walk(routine.block) if _is_return(item)]
+    returns = [i for i in walk(routine.block) if isinstance(i, Exit) and i.value is not None]
     rewriter = _Rewriter(routine)
-    if returns == [last] and isinstance(last, Exit) and last.value is not None:
-        return replace(routine, block=rewriter.flagged(body)), last.value
+    if returns == [last]:
+        return replace(routine, block=rewriter.flagged(body)), returns[0].value
     value = rewriter.value
     block = rewriter.flagged(routine.block)
     active = {value} if any(routine.is_active(r.value) for r in returns) else set()
     return replace(routine, block=block, active=routine.active | active), name(value)
-
-
-def _is_return(item: Item) -> bool:
-    return isinstance(item, Exit) and item.kind == "return"
 
 
 class _Rewriter:

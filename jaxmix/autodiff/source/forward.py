@@ -6,7 +6,7 @@ control flow stays as it is (`notes/autodiff.md`).
 
 import ast
 
-from jaxmix.autodiff.source.code import choice, expression, function, name, statement
+from jaxmix.autodiff.source.code import choice, function, name, statement
 from jaxmix.autodiff.source.items import Block, Branch, Exit, Item, Loop, Routine, Step
 from jaxmix.autodiff.source.rules import calls_helper, terms, total
 
@@ -28,7 +28,9 @@ def emit(routine: Routine) -> ast.FunctionDef:
     """
     arguments = list(routine.reading.arguments)
     tangents = [routine.names.partner(argument) for argument in arguments]
-    return function(routine.derivative, arguments + tangents, _Forward(routine).block(routine.block))
+    return function(
+        routine.derivative, arguments + tangents, _Forward(routine).block(routine.block)
+    )
 
 
 class _Forward:

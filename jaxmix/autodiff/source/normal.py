@@ -79,7 +79,8 @@ class _Statements:
 
     def assignment(self, node: ast.Assign) -> None:
         if isinstance(node.targets[0], ast.Tuple):
-            return self.unpacking(node)
+            self.unpacking(node)
+            return
         first, *others = (self.variable(target) for target in node.targets)
         self.expressions.assign(first, node.value)
         for other in others:
@@ -88,12 +89,12 @@ class _Statements:
     def unpacking(self, node: ast.Assign) -> None:
         """All values are known before the first variable changes."""
         left, right = node.targets[0], node.value
-        same = isinstance(left, ast.Tuple) and isinstance(right, ast.Tuple)
-        if not same or len(node.targets) > 1 or len(left.elts) != len(right.elts):
+        values = right.elts if isinstance(right, ast.Tuple) else []
+        parts = left.elts if isinstance(left, ast.Tuple) else []
+        if len(node.targets) > 1 or len(parts) != len(values):
             advice = "write as many values as there are variables, without nesting"
             raise self.reading.refuse(node, "this unpacking", advice)
-        targets = [self.variable(target) for target in left.elts]
-        self.expressions.assign_all(targets, right.elts)
+        self.expressions.assign_all([self.variable(part) for part in parts], values)
 
     def variable(self, target: ast.expr) -> str:
         if not isinstance(target, ast.Name):
@@ -124,7 +125,9 @@ class _Statements:
 
     def returned(self, node: ast.Return) -> ast.expr:
         if node.value is None or isinstance(node.value, ast.Tuple):
-            raise self.reading.refuse(node, "a return of no single number", "return one number")
+            raise self.reading.refuse(
+                node, "a return of anything but one number", "return one number"
+            )
         return self.expressions.atom(node.value)
 
 

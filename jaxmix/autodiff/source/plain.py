@@ -62,7 +62,7 @@ class Plain:
     def attribute(self, node: ast.Attribute) -> ast.expr:
         """The constants of math stay names where the program's own names do not hide them."""
         value = self.reading.constant(node)
-        names = self.reading.function.__globals__
+        names = self.reading.namespace
         hidden = node.attr in self.reading.variables or names.get(node.attr, value) != value
         return literal(value) if hidden or not is_of_math(node.attr, value) else name(node.attr)
 

@@ -8,7 +8,6 @@ import builtins
 import inspect
 import math
 import textwrap
-from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
@@ -22,9 +21,9 @@ from jaxmix.autodiff.source.rules import ARITIES, known_name
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A function as it was written."""
+    """A function as it was written, and the names of its module."""
 
-    function: FunctionType
+    namespace: dict[str, Any]
     file: str
     node: ast.FunctionDef
     arguments: tuple[str, ...]
@@ -39,7 +38,7 @@ class Reading:
         if call.keywords:
             raise self.refuse(call, "a keyword argument", "write the arguments by position")
         called = self.look_up(call.func)
-        if isinstance(called, FunctionType) and called.__globals__ is self.function.__globals__:
+        if isinstance(called, FunctionType) and called.__globals__ is self.namespace:
             return called
         name = known_name(called)
         if name is None:
@@ -62,7 +61,7 @@ class Reading:
             return getattr(owner, node.attr)
         if not isinstance(node, ast.Name) or node.id in self.variables:
             raise self.refuse(node, "this use of a variable", "use a name of the module")
-        names = vars(builtins) | self.function.__globals__
+        names = vars(builtins) | self.namespace
         if node.id not in names:
             raise self.refuse(node, "an undefined name", "define it in the module")
         return names[node.id]
@@ -77,7 +76,7 @@ class Reading:
         raise self.refuse(node, "a name that is no number", "hand it in as an argument")
 
 
-def read(function: Callable[..., Any]) -> Reading:
+def read(function: Any) -> Reading:
     """Read one function's source.
 
     Args:
@@ -120,7 +119,7 @@ def _checked(function: FunctionType, file: str, node: ast.FunctionDef) -> Readin
         check(file, statement)
     arguments = tuple(argument.arg for argument in (*parameters.posonlyargs, *parameters.args))
     stored = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and _is_stored(part)}
-    return Reading(function, file, node, arguments, frozenset(arguments) | stored)
+    return Reading(function.__globals__, file, node, arguments, frozenset(arguments) | stored)
 
 
 def _is_stored(node: ast.Name) -> bool:
@@ -138,7 +137,7 @@ class _Plain(ast.NodeTransformer):
         return ast.copy_location(bare, node)
 
 
-def reachable(function: Callable[..., Any]) -> dict[FunctionType, Reading]:
+def reachable(function: Any) -> dict[FunctionType, Reading]:
     """Read a function and every helper that it calls.
 
     Args:
@@ -155,9 +154,7 @@ def reachable(function: Callable[..., Any]) -> dict[FunctionType, Reading]:
     return found
 
 
-def _visit(
-    function: Callable[..., Any], found: dict[FunctionType, Reading], callers: tuple[Any, ...]
-) -> None:
+def _visit(function: Any, found: dict[FunctionType, Reading], callers: tuple[Any, ...]) -> None:
     if function in found:
         return
     reading = read(function)
@@ -169,15 +166,13 @@ def _visit(
             raise reading.refuse(call, "recursion", "write a loop")
         if isinstance(callee, FunctionType):
             _visit(callee, found, (*callers, function))
-    found[reading.function] = reading
+    found[function] = reading
 
 
 def is_range(call: ast.expr) -> bool:
     """Whether an expression is a call of range."""
     return (
-        isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Name)
-        and call.func.id == "range"
+        isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range"
     )
 
 

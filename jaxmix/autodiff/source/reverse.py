@@ -10,7 +10,7 @@ from dataclasses import replace
 from jaxmix.autodiff.source.code import choice, expression, function, identifiers, name, statement
 from jaxmix.autodiff.source.escapes import without_exits
 from jaxmix.autodiff.source.items import Block, Branch, Item, Loop, Routine, Step, walk
-from jaxmix.autodiff.source.rules import is_negative, terms, total
+from jaxmix.autodiff.source.rules import negated, terms, total
 from jaxmix.autodiff.source.sweeps import Overwriting, remembering
 
 PREFIX = "grad_"
@@ -162,8 +162,9 @@ class _Reverse:
             template = "bar = [old + slope * result for old, slope in zip(bar, slopes)]"
             assert isinstance(part, ast.BinOp)
             return statement(template, bar=bar, slopes=part.left, result=part.right)
-        if is_negative(part):
-            return statement("bar -= value", bar=bar, value=part.operand)
+        negative = negated(part)
+        if negative:
+            return statement("bar -= value", bar=bar, value=negative)
         return statement("bar += value", bar=bar, value=part)
 
     def adjoint(self, operand: ast.expr) -> ast.expr:

@@ -127,7 +127,9 @@ def calls_helper(value: ast.expr) -> bool:
 
 def uses_result(value: ast.expr) -> bool:
     """Whether a term of the operation refers to the operation's value."""
-    return not calls_helper(value) and any("r" in identifiers(ast.parse(template)) for template in _templates(value))
+    return not calls_helper(value) and any(
+        "r" in identifiers(ast.parse(template)) for template in _templates(value)
+    )
 
 
 def total(parts: list[ast.expr]) -> ast.expr:
@@ -139,25 +141,31 @@ def total(parts: list[ast.expr]) -> ast.expr:
     """
     if not parts:
         return ast.Constant(0.0)
-    first = parts[0]
-    summed = _negative(first.operand) if is_negative(first) else first
+    negative = negated(parts[0])
+    summed = _negative(negative) if negative else parts[0]
     for part in parts[1:]:
-        sign, size = (ast.Sub(), part.operand) if is_negative(part) else (ast.Add(), part)
-        summed = ast.BinOp(summed, sign, size)
+        negative = negated(part)
+        sign = ast.Sub() if negative else ast.Add()
+        summed = ast.BinOp(summed, sign, negative or part)
     return summed
 
 
-def is_negative(node: ast.expr) -> bool:
-    """Whether the expression is another one with a minus before it."""
-    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
-
-
-def number(node: ast.expr) -> float | int | None:
-    """The value of a written number, with its sign."""
+def negated(node: ast.expr) -> ast.expr | None:
+    """The expression behind a minus sign, if there is one."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        size = number(node.operand)
+        return node.operand
+    return None
+
+
+def number(node: ast.expr) -> float | None:
+    """The value of a written number, with its sign."""
+    negative = negated(node)
+    if negative:
+        size = number(negative)
         return None if size is None else -size
-    return node.value if isinstance(node, ast.Constant) else None
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+        return node.value
+    return None
 
 
 def _operands(value: ast.expr) -> list[ast.expr]:
@@ -179,13 +187,13 @@ def _templates(value: ast.expr) -> tuple[str, ...]:
     return ("d",)
 
 
-def _power(base: float | int | None, exponent: float | int | None) -> tuple[str, str]:
+def _power(base: float | None, exponent: float | None) -> tuple[str, str]:
     """Guarded where 0 ** -1 or log(0) would stand beside a factor that is 0."""
     by_base = "(b * a ** (b - 1) if b else 0.0) * d"
     by_exponent = "log(a) * r * d" if base else "(log(a) * r if a else 0.0) * d"
     if exponent is not None:
-        one_less = exponent - 1
-        power = {0: "1", 1: "a"}.get(one_less, f"a ** {one_less!r}")
+        short = {1.0: "1", 2.0: "a"}
+        power = short.get(exponent, f"a ** {exponent - 1!r}")
         by_base = f"{abs(exponent)!r} * {power} * d"
         by_base = f"-({by_base})" if exponent < 0 else by_base
     return by_base, by_exponent
