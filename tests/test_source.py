@@ -199,6 +199,54 @@ def test_modules_run_on_the_standard_library_alone():
         assert ast.literal_eval(ran.stdout) == derivative(*arguments)
 
 
+EDGES = {
+    "a loop variable overwritten by a loop": """
+for i in range(3):
+    for i in range(2):
+        x = x * (i + 1)
+    x = x * (i + y)
+return x""",
+    "a bound that its loop changes": """
+n = 2
+for i in range(n):
+    n = n + 1
+    x = x * n * y
+return x * n""",
+    "a loop that never ends by itself": """
+while True:
+    x = x * 1.1
+    if x > 3:
+        return x * x * y
+    if x > 2.9:
+        continue
+    x = x + 0.1 * y""",
+    "an operand overwritten by its own result": """
+x = x * x
+x = exp(-x)
+x = x / x + y * x
+x = x if x > 0 else -x
+return x""",
+    "chained assignment": "a = b = x * y\nb *= a\nreturn a * b",
+    "nothing behind a return": "if x > 9:\n    return x\nelse:\n    return x * y\nreturn y",
+    "signs": "return -x ** 2 - (x - (y - -x)) * -3 / (x / y) + (-x) ** 2",
+    "truth as a number": "flag = x > y\nreturn (3 if flag else 4) * x + (not x) * y + flag * y",
+    "a counter in an exponent": """
+k = 0
+while y > 0.1:
+    y = y / 2
+    k = k + 1
+return x ** k * y""",
+    "the returned variable restored": "while x < 9:\n    x = x * x + y\nreturn x",
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_the_edges_of_the_grammar_agree_with_jax(name):
+    lines = EDGES[name].strip().splitlines()
+    text = "\n".join(["def f(x, y):", *("    " + line for line in lines), ""])
+    assert_both_modes_agree_with_jax(text, (1.3, 0.8))
+
+
 CLASHES = {
     "temporaries": "w3 = x * y\nw4 = sin(w3 * x)\nreturn w3 * w4 + x * y",
     "tangents": "dx = x * y\ndy = dx * x\nreturn dy * dx * y",

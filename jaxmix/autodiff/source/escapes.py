@@ -32,20 +32,19 @@ def without_exits(routine: Routine) -> tuple[Routine, ast.expr]:
         The routine without exits, and the variable or passive expression that it returns.
     """
     *body, last = routine.block
-    returns = [i for i in walk(routine.block) if isinstance(i, Exit) and i.value is not None]
-    rewriter = _Rewriter(routine)
-    if returns == [last]:
-        return replace(routine, block=rewriter.flagged(body)), returns[0].value
-    value = rewriter.value
-    block = rewriter.flagged(routine.block)
-    active = {value} if any(routine.is_active(r.value) for r in returns) else set()
+    values = [i.value for i in walk(routine.block) if isinstance(i, Exit) and i.value is not None]
+    if isinstance(last, Exit) and len(values) == 1:
+        return replace(routine, block=_Rewriter(routine, "").flagged(body)), values[0]
+    value = routine.names.fresh("value")
+    block = _Rewriter(routine, value).flagged(routine.block)
+    active = {value} if any(map(routine.is_active, values)) else set()
     return replace(routine, block=block, active=routine.active | active), name(value)
 
 
 class _Rewriter:
-    def __init__(self, routine: Routine):
-        self.routine = routine
-        self.value, self.left = routine.names.fresh("value"), routine.names.fresh("left")
+    def __init__(self, routine: Routine, value: str):
+        self.routine, self.value = routine, value
+        self.left = routine.names.fresh("left")
         self.asked = False
 
     def flagged(self, block: Block) -> Block:

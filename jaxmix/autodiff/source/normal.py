@@ -48,7 +48,7 @@ def normalize(plain: Plain, derivative: str, names: Names) -> Routine:
 class _Statements:
     def __init__(self, expressions: Expressions):
         self.expressions, self.reading = expressions, expressions.reading
-        self.own_targets = _own_targets(self.reading.node)
+        self.own_targets = _own_targets(self.reading.node) - set(self.reading.arguments)
 
     def block(self, statements: list[ast.stmt]) -> Block:
         with self.expressions.new_block() as items:
@@ -142,9 +142,8 @@ def _is_own(target: str, node: ast.FunctionDef, loops: list[ast.For]) -> bool:
     mine = [loop for loop in loops if identifiers(loop.target) == {target}]
     inside = sum(_count(target, part) for loop in mine for part in loop.body)
     stores = [part for part in ast.walk(node) if _stores(part, target)]
-    is_argument = any(argument.arg == target for argument in node.args.args)
     everywhere = _count(target, node) - len(mine)
-    return len(stores) == len(mine) and inside == everywhere and not is_argument
+    return len(stores) == len(mine) and inside == everywhere
 
 
 def _count(target: str, node: ast.AST) -> int:
