@@ -29,12 +29,14 @@ def expression(template: str, **parts: ast.expr) -> ast.expr:
         >>> ast.unparse(expression("a * b", a=name("b"), b=ast.Constant(2)))
         'b * 2'
     """
-    return _Filler(parts).visit(ast.parse(template, mode="eval").body)
+    node = ast.parse(template, mode="eval").body
+    return _Filler(parts).visit(node) if parts else node
 
 
 def statement(template: str, **parts: ast.expr) -> ast.stmt:
     """A statement of one line, filled in like an expression."""
-    return _Filler(parts).visit(ast.parse(template).body[0])
+    node = ast.parse(template).body[0]
+    return _Filler(parts).visit(node) if parts else node
 
 
 def literal(number: float | int) -> ast.expr:

@@ -140,15 +140,11 @@ def _own_targets(node: ast.FunctionDef) -> set[str]:
 
 def _is_own(target: str, node: ast.FunctionDef, loops: list[ast.For]) -> bool:
     mine = [loop for loop in loops if identifiers(loop.target) == {target}]
-    inside = sum(_count(target, part) for loop in mine for part in loop.body)
-    stores = [part for part in ast.walk(node) if _stores(part, target)]
-    everywhere = _count(target, node) - len(mine)
-    return len(stores) == len(mine) and inside == everywhere
+    inside = [part for loop in mine for line in loop.body for part in _uses(target, line)]
+    everywhere = _uses(target, node)
+    stores = [part for part in everywhere if isinstance(part.ctx, ast.Store)]
+    return len(stores) == len(mine) and len(inside) + len(mine) == len(everywhere)
 
 
-def _count(target: str, node: ast.AST) -> int:
-    return sum(isinstance(part, ast.Name) and part.id == target for part in ast.walk(node))
-
-
-def _stores(node: ast.AST, target: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == target and isinstance(node.ctx, ast.Store)
+def _uses(target: str, node: ast.AST) -> list[ast.Name]:
+    return [part for part in ast.walk(node) if isinstance(part, ast.Name) and part.id == target]
