@@ -10,6 +10,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+import jax
+import numpy as np
+
 FUNCTIONS = ("sin", "cos", "exp", "log", "sqrt", "tanh")
 """The elementary functions that the programs call."""
 
@@ -397,3 +400,11 @@ class _Writer:
         if draw < 0.3 and self.counters:
             return f"{self.variable()} * ({self.rng.choice(self.counters)} + 1)"
         return self.variable()
+
+
+def forward_gradient(derivative: Callable[..., Any], arguments: Any) -> tuple[Any, np.ndarray]:
+    """The value, and one tangent for every number among the arguments."""
+    leaves, structure = jax.tree.flatten(arguments)
+    seeds = [jax.tree.unflatten(structure, row) for row in np.eye(len(leaves)).tolist()]
+    runs = [derivative(*arguments, *seed) for seed in seeds]
+    return runs[0][0], np.array([tangent for _, tangent in runs])
