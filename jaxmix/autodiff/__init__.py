@@ -4,6 +4,14 @@ Three realizations of one idea beside `jaxmix.dual`, and what they are measured 
 (notes/autodiff.md).
 """
 
-from jaxmix.autodiff import applications, differences, graph, likelihood, source, studies
+from jaxmix.autodiff import (
+    applications,
+    costs,
+    differences,
+    graph,
+    likelihood,
+    source,
+    studies,
+)
 
-__all__ = ["applications", "differences", "graph", "likelihood", "source", "studies"]
+__all__ = ["applications", "costs", "differences", "graph", "likelihood", "source", "studies"]
