@@ -1,6 +1,6 @@
 """The lecture's small studies: known orders, agreement by degree, solvers, noise."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from jaxmix import dual
 from jaxmix.autodiff import studies
+from jaxmix.autodiff.symbolic import swell
 
 
 def every_order(first, last, sizes):
@@ -86,3 +87,11 @@ def test_differences_see_the_trend_where_autodiff_sees_the_noise():
     for program in ("x^3 with noise", "x^3 in steps"):
         assert rows[program, "forward differences"] < 1e-2
         assert rows[program, "central differences"] < 1e-3
+
+
+def test_expressions_swell_where_programs_do_not():
+    rows = swell(most=6).rows
+    expressions, derivatives = ([row[j] for row in rows] for j in (1, 2))
+    assert all(after > 2 * before for before, after in pairwise(expressions))
+    assert all(after > 2.5 * before for before, after in pairwise(derivatives))
+    assert [row[3:] for row in rows] == [(3 * t, 6 * t) for t in range(1, 7)]

@@ -12,6 +12,16 @@ from jaxmix.autodiff import (
     likelihood,
     source,
     studies,
+    symbolic,
 )
 
-__all__ = ["applications", "costs", "differences", "graph", "likelihood", "source", "studies"]
+__all__ = [
+    "applications",
+    "costs",
+    "differences",
+    "graph",
+    "likelihood",
+    "source",
+    "studies",
+    "symbolic",
+]
