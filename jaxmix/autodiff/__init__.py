@@ -5,6 +5,7 @@ Three realizations of one idea beside `jaxmix.dual`, and what they are measured 
 """
 
 from jaxmix.autodiff import (
+    accuracy,
     applications,
     costs,
     differences,
@@ -16,6 +17,7 @@ from jaxmix.autodiff import (
 )
 
 __all__ = [
+    "accuracy",
     "applications",
     "costs",
     "differences",
