@@ -134,7 +134,7 @@ def _iterate(step: Function, x: Any, tol: float, max_steps: int) -> Iterates:
         move = step(path[-1])
         if not np.all(np.isfinite(move)):
             return Iterates(path[-1], np.stack(path), False)
-        path.append(path[-1] + move)
+        path.append(np.asarray(path[-1] + move))
         if np.max(np.abs(move)) <= tol * (1 + np.max(np.abs(path[-1]))):
             return Iterates(path[-1], np.stack(path), True)
     return Iterates(path[-1], np.stack(path), False)

@@ -1,0 +1,132 @@
+"""The course, row by row: one test a row, and every line of notes/course.md runs."""
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jaxmix as jm
+from jaxmix.autodiff import applications, costs, differences, graph, source, studies, symbolic
+from jaxmix.autodiff.drawing import draw_modes
+from jaxmix.dual import (
+    Dual,
+    cos,
+    derivative,
+    exp,
+    gradient,
+    hessian,
+    jacobian,
+    log,
+    sin,
+    sqrt,
+    tanh,
+    taylor,
+)
+
+NOTE = (Path(__file__).parents[1] / "notes/course.md").read_text()
+LINES = dict(re.findall(r"^(\d+)\. .*?^   `(.*?)`$", NOTE, re.MULTILINE | re.DOTALL))
+
+
+def lecture(x1, x2):
+    return x1 * x2 + sin(x1)
+
+
+def test_there_is_a_line_for_every_row():
+    assert list(LINES) == [str(row) for row in range(1, 10)]
+
+
+@pytest.mark.parametrize("row", LINES)
+def test_every_line_runs(row, capsys):
+    names = {"np": np, "jm": jm, "lecture": lecture, "Dual": Dual}
+    eval(LINES[row], names | {"cos": cos, "exp": exp, "sin": sin, "sqrt": sqrt})
+
+
+def test_row_1_how_to_get_a_derivative():
+    study = differences.error_study(lambda x: x**3, 1.0)
+    least = min((row.forward, row.h) for row in study.rows)
+    assert f"{least[0]:.3e} at {least[1]:.0e}" == "3.972e-09 at 1e-08"
+    least = min((row.central, math.log10(row.h)) for row in study.rows)
+    assert f"{least[0]:.3e} at {least[1]:.1f}" == "4.980e-12 at -5.5"
+    assert study.dual == study.complex_step == 0.0
+    sizes = [row[2] for row in symbolic.swell(most=5).rows]
+    assert sizes[-1] > 30 * sizes[0]
+    errors = [row[3] for row in studies.with_noise().rows]
+    assert errors[0] > 1 > 100 * errors[2]
+
+
+def test_row_2_dual_numbers():
+    x = Dual(2.0, [1.0])
+    numbers = [x + x, x * x, -x, 1 / x, 3 * x**2 - x, sin(x), cos(x), exp(x), log(x), sqrt(x)]
+    slopes = [2, 4, -1, -0.25, 11, math.cos(2), -math.sin(2), math.exp(2), 0.5, 8**-0.5]
+    np.testing.assert_allclose([number.partials[0] for number in numbers], slopes, rtol=1e-14)
+
+
+def test_row_3_several_components():
+    assert str(Dual(2.0, [1.0, 0.0]) * Dual(3.0, [0.0, 1.0])) == "6 + 3 d1 + 2 d2"
+    np.testing.assert_allclose(gradient(lecture)(2.0, 3.0), [3 + math.cos(2), 2], rtol=1e-15)
+
+
+def test_row_4_the_chain_rule_as_a_table():
+    traced = graph.trace(lecture, 2.0, 3.0)
+    assert [row[1] for row in traced.table().rows][2:] == ["w1 * w2", "sin(w1)", "w3 + w4"]
+    assert traced.lines[4].parents == (2, 3)
+    paths_from_x1 = traced.lines[2].slopes[0], traced.lines[3].slopes[0]
+    assert sum(paths_from_x1) == pytest.approx(traced.gradient[0], rel=1e-15)
+
+
+def test_row_5_three_realizations():
+    text = source.transform(lecture).source
+    assert text.splitlines()[:3] == [
+        "def dlecture(x1, x2, dx1, dx2):",
+        "    w3 = x1 * x2",
+        "    dw3 = dx1 * x2 + x1 * dx2",
+    ]
+    table = costs.realizations(lecture, 2.0, 3.0, repeats=1)
+    assert {"forward source", "reverse source", "dual numbers", "graph", "jax.grad"} == {
+        row[0] for row in table.rows
+    }
+    assert "| JAX |" in (Path(__file__).parents[1] / "notes/autodiff.md").read_text()
+
+
+def test_row_6_forward_and_reverse_sweeps():
+    traced = graph.trace(lecture, 2.0, 3.0)
+    assert traced.forward([1.0, 0.0])[-1] == traced.reverse()[0]
+    assert traced.forward([0.0, 1.0])[-1] == traced.reverse()[1]
+
+
+def test_row_7_modes_orders_and_memory(tmp_path):
+    def f(x):
+        return np.ones((3, 2)) @ sin(x) * x[0]
+
+    figure = draw_modes(jacobian(f)(np.array([0.5, 1.0])))
+    figure.savefig(tmp_path / "modes.png")
+    assert [panel.get_title().split()[0] for panel in figure.axes] == ["forward", "reverse"]
+    onward, back, best = studies.chain_orders([20, 20, 1, 20, 30])
+    assert best.multiplications < min(onward.multiplications, back.multiplications)
+    assert costs.sweeps([(50, 1)], repeats=1).rows[0][3] > 0
+    memory = costs.reverse_memory((16, 256)).rows
+    assert memory[1][1] > 10 * memory[0][1]
+    assert memory[1][3] < 4 * memory[0][3]
+
+
+def test_row_8_higher_derivatives():
+    assert taylor(lambda x: x**4, 2.0, 4).tolist() == [16, 32, 24, 8, 1]
+    assert derivative(derivative(lambda x: x**4))(2.0) == 48
+    assert hessian(lambda x: x[0] ** 2 * x[1])([1.0, 2.0]).tolist() == [[4, 2], [2, 0]]
+    rows = studies.through_a_solver(lambda x, a: (x + a / x) / 2, 2.0, 1.0, sqrt, 6).rows
+    assert rows[-1][4] < 1e-14
+
+
+def test_row_9_what_it_is_for():
+    assert applications.newton(lambda x: x * x - 2, 1.0).x == pytest.approx(math.sqrt(2))
+    assert applications.minimize(lambda x: (x - 3) ** 2 + tanh(x), 0.0).converged
+    t = np.linspace(0, 2, 9)
+    fit = applications.least_squares(lambda p: p[0] * exp(-p[1] * t) - 3 * np.exp(-1.5 * t), [1, 1])
+    np.testing.assert_allclose(fit.x, [3, 1.5])
+    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    assert applications.train_network(x, np.array([0, 1, 1, 0])).losses[-1] < 1e-3
+    times = np.linspace(0, 1, 11)
+    y = applications.implicit_euler(lambda t, y: -1e6 * (y - math.cos(t)), 1.0, times)
+    np.testing.assert_allclose(y, np.cos(times), atol=1e-5)
