@@ -114,16 +114,14 @@ def test_first_derivatives_are_jaxs(name):
 
 
 @every_rule
-def test_jax_arrays_and_compiled_functions_give_the_same(name):
+def test_compiled_functions_of_jax_arrays_give_the_same(name):
     columns = tuple(points(name).T)
     ones = tuple(np.ones_like(column) for column in columns)
     expected = dual.jvp(ours(name), columns, ones)
-    compiled = jax.jit(lambda *args: dual.jvp(ours(name), args, ones))
-    arrays = tuple(jnp.array(column) for column in columns)
-    for run in (compiled(*columns), dual.jvp(ours(name), arrays, ones)):
-        assert isinstance(run[0], jax.Array)
-        np.testing.assert_allclose(run[0], expected[0], rtol=1e-13, atol=1e-15)
-        np.testing.assert_allclose(run[1], expected[1], rtol=1e-12, atol=1e-14)
+    run = jax.jit(lambda *args: dual.jvp(ours(name), args, ones))(*columns)
+    assert isinstance(run[0], jax.Array)
+    np.testing.assert_allclose(run[0], expected[0], rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(run[1], expected[1], rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", COMPLEX)
@@ -157,13 +155,14 @@ def test_derivatives_to_order_four_are_the_symbolic_ones(name):
 
 
 @every_rule
-@pytest.mark.parametrize("asarray", [np.asarray, jnp.asarray])
-def test_single_precision_stays_single(name, asarray):
-    columns = tuple(asarray(column, np.float32) for column in points(name).T)
-    value, tangent = dual.jvp(ours(name), columns, tuple(0 * c + np.float32(1) for c in columns))
-    expected = jax.jvp(jaxs(name), columns, tuple(jnp.ones_like(c) for c in columns))
-    assert value.dtype == tangent.dtype == np.float32
-    np.testing.assert_allclose(tangent, expected[1], rtol=2e-5, atol=1e-5)
+def test_single_precision_stays_single(name):
+    columns = tuple(np.float32(column) for column in points(name).T)
+    ones = tuple(np.ones_like(column) for column in columns)
+    expected = jax.jit(lambda *args: jax.jvp(jaxs(name), args, ones))(*columns)
+    compiled = jax.jit(lambda *args: dual.jvp(ours(name), args, ones))
+    for value, tangent in (dual.jvp(ours(name), columns, ones), compiled(*columns)):
+        assert value.dtype == tangent.dtype == np.float32
+        np.testing.assert_allclose(tangent, expected[1], rtol=2e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("exponent", [0, 1, 2, 3, 4, 0.0, 1.0, 2.0, 3.0, 4.0])
