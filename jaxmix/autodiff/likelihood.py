@@ -6,7 +6,6 @@ Fisher's rule, the formula by hand and divided differences answer alike (notes/a
 """
 
 import math
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from jaxmix import dual
+from jaxmix.autodiff.costs import seconds
 from jaxmix.autodiff.differences import central
 from jaxmix.dual.transforms import CHUNK
 from jaxmix.families import Gaussian
@@ -143,18 +143,10 @@ def compare_gradients(
             value, gradient = (np.asarray(part) for part in way.value_and_gradient(theta))
             difference = np.max(np.abs(gradient - exact)) / np.max(np.abs(exact))
             cells = (float(value), float(np.linalg.norm(gradient)), float(difference))
-            rows.append((count, way.name, *cells, _seconds(way, theta), way.evaluations))
+            took = seconds(lambda way=way, theta=theta: way.value_and_gradient(theta), REPEATS)
+            rows.append((count, way.name, *cells, took, way.evaluations))
     columns = (
         "parameters", "program", "log-likelihood", "gradient norm", "difference",
         "run seconds", "evaluations",
     )  # fmt: skip
     return Table(columns, tuple(rows), CAPTION.format(repeats=REPEATS))
-
-
-def _seconds(way: Way, theta: np.ndarray) -> float:
-    took = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        jax.block_until_ready(way.value_and_gradient(theta))
-        took.append(time.perf_counter() - began)
-    return float(np.median(took))

@@ -4,14 +4,12 @@ Each returns its numbers, most of them as a table (notes/autodiff.md, eq. 8 to 1
 """
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from jaxmix import dual
+from jaxmix.autodiff.costs import seconds
 from jaxmix.autodiff.differences import central, forward
 from jaxmix.report.writers import Table
 
@@ -103,10 +101,11 @@ def degrees(f: Callable[[Any], Any], x: float, most: int = 8, repeats: int = REP
     """
     rows = []
     for degree in range(1, most + 1):
-        series, series_seconds = _timed(lambda d=degree: dual.taylor(f, x, d), repeats)
-        nested, nested_seconds = _timed(lambda d=degree: _nested(f, d)(x), repeats)
-        difference = abs(float(series[-1]) * math.factorial(degree) - float(nested))
-        rows.append((degree, series_seconds, nested_seconds, difference))
+        nested = _nested(f, degree)
+        series_seconds = seconds(lambda d=degree: dual.taylor(f, x, d), repeats)
+        nested_seconds = seconds(lambda g=nested: g(x), repeats)
+        last = float(dual.taylor(f, x, degree)[-1]) * math.factorial(degree)
+        rows.append((degree, series_seconds, nested_seconds, abs(last - float(nested(x)))))
     columns = ("degree", "series seconds", "nested seconds", "difference")
     return Table(columns, tuple(rows), "Seconds to all derivatives up to a degree.")
 
@@ -115,15 +114,6 @@ def _nested(f: Callable[[Any], Any], order: int) -> Callable[[Any], Any]:
     for _ in range(order):
         f = dual.derivative(f)
     return f
-
-
-def _timed(run: Callable[[], Any], repeats: int) -> tuple[Any, float]:
-    took, result = [], None
-    for _ in range(repeats):
-        began = time.perf_counter()
-        result = run()
-        took.append(time.perf_counter() - began)
-    return result, float(np.median(took))
 
 
 def through_a_solver(

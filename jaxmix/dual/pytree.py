@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxmix.dual.arrays import moveaxis
 from jaxmix.dual.core import OUTERMOST, Dual, Tag, in_progress
 
 
@@ -50,8 +51,6 @@ def _with_axis(partials: Any, source: int, destination: int) -> Any:
     """The axis of the perturbations moved, where these are arrays and not JAX's placeholders."""
     if not isinstance(partials, np.ndarray | jax.Array | Dual) or len(partials.shape) < 2:
         return partials
-    from jaxmix.dual.arrays import moveaxis
-
     return moveaxis(partials, source, destination)
 
 
