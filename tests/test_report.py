@@ -279,6 +279,13 @@ def test_latex_is_a_balanced_booktabs_table():
     assert r"MAX\_STEPS" in text
 
 
+def test_a_column_that_holds_text_is_set_to_the_left():
+    table = Table(("way", "seconds"), (("one", 0.5), ("another", None)))
+    assert table.to_text().splitlines()[2:4] == ["one          0.5", "another        -"]
+    assert table.to_markdown().splitlines()[1] == "| --- | ---: |"
+    assert Table(("way", "seconds"), ()).is_text == (False, False)
+
+
 def test_plain_text_columns_line_up():
     lines = comparison_table(example_result()).to_text().splitlines()
     gaps_end = [line[: lines[0].index("gap") + 3][-1] for line in lines[:5]]

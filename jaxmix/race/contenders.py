@@ -6,11 +6,9 @@ Default rates are constants, chosen once for standardized columns and never tune
 
 import ast
 import dataclasses
-import importlib.util
 import inspect
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -18,6 +16,7 @@ import optax
 
 from jaxmix.methods import EM, GradientAscent, Method
 from jaxmix.suggestions import unknown
+from jaxmix.user_files import run_file
 
 DEFAULT = "em, lbfgs, adam(gradient='autodiff'), adam, sgd"
 """What is compared when nothing is chosen."""
@@ -147,22 +146,14 @@ def _words(method: Method, settings: dict[str, Any]) -> str:
 
 def _user_class(file: str, name: str) -> Callable[..., Method]:
     """A method class from a user's own Python file, which runs as any program of theirs."""
-    path = Path(file)
-    if not path.is_file():
-        raise ValueError(f"there is no file {file}")
-    specification = importlib.util.spec_from_file_location(path.stem, path)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    try:
-        specification.loader.exec_module(module)
-    except Exception as error:
-        raise ValueError(f"{file} does not run: {type(error).__name__}: {error}") from error
+    found = vars(run_file(file))
     classes = {
         key: value
-        for key, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, Method) and value.__module__ == path.stem
+        for key, value in found.items()
+        if isinstance(value, type)
+        and issubclass(value, Method)
+        and value.__module__ == found["__name__"]
     }
     if name not in classes:
-        raise unknown(f"method in {path.name}", name, classes)
+        raise unknown(f"method in {file}", name, classes)
     return classes[name]

@@ -1,7 +1,8 @@
 """A table and its writers: csv, Markdown, LaTeX, HTML and plain text.
 
 Numbers are formatted in one place (`FORMATS`), so that every written table shows the same
-digits; only the csv keeps full precision, for people who compute with it.
+digits; only the csv keeps full precision, for people who compute with it. A column that holds
+text is set to the left, numbers to the right.
 """
 
 import csv
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-TEXT_COLUMNS = ("method", "outcome", "class", "line", "program")
 MISSING = "-"
 
 Cell = str | float | int | None
@@ -93,6 +93,12 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     caption: str = ""
 
+    @property
+    def is_text(self) -> tuple[bool, ...]:
+        """Whether each column holds text."""
+        by_column = list(zip(*self.rows)) or [()] * len(self.columns)
+        return tuple(any(isinstance(cell, str) for cell in cells) for cells in by_column)
+
     def formatted(self) -> list[list[str]]:
         """All rows as text, formatted column by column."""
         return [[format_cell(c, v) for c, v in zip(self.columns, row)] for row in self.rows]
@@ -108,7 +114,7 @@ class Table:
 
     def to_markdown(self) -> str:
         """A table in GitHub's Markdown, numbers to the right, the caption below."""
-        rules = ["---" if c in TEXT_COLUMNS else "---:" for c in self.columns]
+        rules = ["---" if text else "---:" for text in self.is_text]
         rows = [[_escape_markdown(cell) for cell in row] for row in self.formatted()]
         header = [_escape_markdown(column) for column in self.columns]
         lines = ["| " + " | ".join(row) + " |" for row in (header, rules, *rows)]
@@ -116,9 +122,9 @@ class Table:
 
     def to_latex(self) -> str:
         """A `tabular` in the style of booktabs (the document loads that package)."""
-        alignment = "".join("l" if c in TEXT_COLUMNS else "r" for c in self.columns)
+        alignment = "".join("l" if text else "r" for text in self.is_text)
         rows = [
-            [_latex_cell(column, cell) for column, cell in zip(self.columns, row)]
+            [_latex_cell(cell, text) for cell, text in zip(row, self.is_text)]
             for row in self.formatted()
         ]
         lines = [
@@ -135,7 +141,7 @@ class Table:
 
     def to_html(self) -> str:
         """A `table` element in a box that scrolls, numbers to the right, the caption below."""
-        kinds = [' class="text"' if column in TEXT_COLUMNS else "" for column in self.columns]
+        kinds = [' class="text"' if text else "" for text in self.is_text]
         header = "".join(f"<th{kind}>{escape(c)}</th>" for kind, c in zip(kinds, self.columns))
         rows = [
             "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, row))
@@ -152,7 +158,7 @@ class Table:
         rows = self.formatted()
         widths = [max(map(len, cells)) for cells in zip(self.columns, *rows)]
         lines = [list(self.columns), ["-" * width for width in widths], *rows]
-        aligned = [_align(self.columns, cells, widths) for cells in lines]
+        aligned = [_align(cells, widths, self.is_text) for cells in lines]
         return "\n".join(aligned) + "\n" + _below(self.caption)
 
 
@@ -160,10 +166,10 @@ def _below(caption: str) -> str:
     return f"\n{caption}\n" if caption else ""
 
 
-def _align(columns: Sequence[str], cells: Sequence[str], widths: Sequence[int]) -> str:
+def _align(cells: Sequence[str], widths: Sequence[int], is_text: Sequence[bool]) -> str:
     padded = [
-        cell.ljust(width) if column in TEXT_COLUMNS else cell.rjust(width)
-        for column, cell, width in zip(columns, cells, widths)
+        cell.ljust(width) if text else cell.rjust(width)
+        for cell, width, text in zip(cells, widths, is_text)
     ]
     return "  ".join(padded).rstrip()
 
@@ -179,10 +185,10 @@ def _escape_latex(text: str) -> str:
     )
 
 
-def _latex_cell(column: str, text: str) -> str:
-    if column in TEXT_COLUMNS or text == MISSING:
-        return _escape_latex(text)
-    mantissa, _, exponent = text.partition("e")
+def _latex_cell(cell: str, text: bool) -> str:
+    if text or cell == MISSING:
+        return _escape_latex(cell)
+    mantissa, _, exponent = cell.partition("e")
     power = rf" \times 10^{{{int(exponent)}}}" if exponent else ""
     return f"${mantissa}{power}$"
 

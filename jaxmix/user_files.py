@@ -1,0 +1,31 @@
+"""Python files of users, named on the command line: run once, with a line for what goes wrong."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+
+def run_file(file: str) -> ModuleType:
+    """Run a user's own Python file as a module, as any program of theirs.
+
+    Args:
+        file: path of the file.
+
+    Returns:
+        The module, named after the file and left out of `sys.modules`.
+
+    Raises:
+        ValueError: if there is no such file, or it does not run.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise ValueError(f"there is no file {file}")
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    if specification is None or specification.loader is None:
+        raise ValueError(f"{file} is no Python file; its name must end in .py")
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(f"{file} does not run: {type(error).__name__}: {error}") from error
+    return module
