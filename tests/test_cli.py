@@ -14,6 +14,19 @@ FAITHFUL = "eruptions,waiting,kind,mixed\n" + "\n".join(
     for i, (a, b) in enumerate(np.random.default_rng(0).normal([3, 70], [1, 9], size=(30, 2)))
 )
 
+PROGRAM = """
+import math
+
+def f(x):
+    return x * x
+
+def of_math(x):
+    return math.sin(x)
+
+def fails(x):
+    raise KeyError("nothing")
+"""
+
 
 @pytest.fixture
 def files(tmp_path):
@@ -72,6 +85,57 @@ MISTAKES = {
     "negative steps": (["--max-steps", "-1"], "max_steps"),
     "unknown option": (["--kk", "3"], "--kk"),
 }
+
+
+DEMO_MISTAKES = {
+    "no subject": ([], "differences, dual, chain-rule"),
+    "unknown subject": (["dul"], "did you mean 'dual'"),
+    "arguments without a program": (["dual", "--at", "2"], "needs a program"),
+    "no expression": (["dual", "x1*"], "cannot read 'x1*'"),
+    "a caret": (["dual", "x^2"], "write x**2"),
+    "unknown function in an expression": (["dual", "sine(x)"], "did you mean 'sin'"),
+    "no variable": (["dual", "2*pi"], "no variable"),
+    "too few arguments": (["dual", "x*y", "--at", "1"], "the program takes (x, y)"),
+    "an argument of another name": (["dual", "x*y", "--at", "x=1, z=2"], "takes (x, y)"),
+    "an argument that is no number": (["dual", "x", "--at", "'one'"], "finite numbers"),
+    "an argument that is NaN": (["dual", "x", "--at", "nan"], "finite numbers"),
+    "no file": (["graph", "none.py:f"], "none.py"),
+    "a file that fails": (["graph", "{files}/broken.py:f"], "nothing_of_this_name"),
+    "a file without the function": (["graph", "{files}/program.py:g"], "Known: f, of_math, fails"),
+    "a file without a function": (["graph", "{files}/program.py:"], "Known: f"),
+    "a program that fails": (["graph", "{files}/program.py:fails"], "KeyError: 'nothing'"),
+    "a program of math": (["dual", "{files}/program.py:of_math"], "those of math do not"),
+    "differences of two variables": (["differences", "x*y"], "one variable, got x, y"),
+    "a graph of two results": (["graph", "x*y, x"], "for which there is modes"),
+    "more equations than unknowns": (["newton", "x, x, x"], "got 3 values"),
+    "a source outside the grammar": (["source", "sinc(x)"], "unknown function"),
+    "a likelihood without data": (["likelihood", "a*b"], "variable x"),
+    "a likelihood without parameters": (["likelihood", "x*x"], "no parameter"),
+    "a picture where there is none": (["source", "x", "--out", "a.png"], ".txt, .md, .tex"),
+    "an ending of no kind": (["dual", "x", "--out", "a.gif"], "a.gif"),
+    "a folder that is not there": (["dual", "x", "--out", "no/such/a.md"], "No such file"),
+}
+
+
+@pytest.mark.parametrize("mistake", DEMO_MISTAKES)
+def test_a_mistake_in_a_demonstration_is_one_line_and_exit_code_2(mistake, files, capsys):
+    (files / "program.py").write_text(PROGRAM)
+    arguments, words = DEMO_MISTAKES[mistake]
+    code = main(["demo", *(a.replace("{files}", str(files)) for a in arguments)])
+    said = capsys.readouterr()
+    assert (code, said.out) == (2, "")
+    assert said.err.startswith("jaxmix: ")
+    assert said.err.count("\n") == 1
+    assert words in said.err
+
+
+def test_a_demonstration_is_printed_or_written(tmp_path, capsys):
+    assert main(["demo", "chain-rule", "x*y", "--at", "2, 3"]) == 0
+    printed = capsys.readouterr().out
+    assert "dw1 * w2 + w1 * dw2" in printed
+    assert main(["demo", "chain-rule", "x*y", "--at", "2, 3", "--out", f"{tmp_path}/a.txt"]) == 0
+    assert (tmp_path / "a.txt").read_text() == printed
+    assert capsys.readouterr().out == f"Written to {tmp_path}/a.txt\n"
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

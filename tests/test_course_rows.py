@@ -9,7 +9,7 @@ import pytest
 
 import jaxmix as jm
 from jaxmix.autodiff import applications, costs, differences, graph, source, studies, symbolic
-from jaxmix.autodiff.drawing import draw_modes
+from jaxmix.autodiff.pictures import draw_modes
 from jaxmix.dual import (
     Dual,
     cos,

@@ -281,7 +281,7 @@ def test_latex_is_a_balanced_booktabs_table():
 
 def test_a_column_that_holds_text_is_set_to_the_left():
     table = Table(("way", "seconds"), (("one", 0.5), ("another", None)))
-    assert table.to_text().splitlines()[2:4] == ["one          0.5", "another        -"]
+    assert table.to_text().splitlines()[2:4] == ["one        0.500", "another        -"]
     assert table.to_markdown().splitlines()[1] == "| --- | ---: |"
     assert Table(("way", "seconds"), ()).is_text == (False, False)
 

@@ -143,28 +143,32 @@ def realizations(f: Callable[..., Any], *args: float, repeats: int = REPEATS) ->
 
     Returns:
         A row a realization: lines of the program that it runs, seconds before the first gradient
-        (to transform, or to compile) and seconds a gradient.
+        (to transform, or to compile) and seconds a gradient; empty where the program does not run
+        on the numbers that the realization needs.
+
+    Raises:
+        SourceError: for a program that cannot be transformed.
     """
-    inputs = range(len(args))
+    inputs, floats = range(len(args)), [float(arg) for arg in args]
 
     def all_tangents(derivative: Callable[..., Any]) -> list[float]:
         return [derivative(*args, *(float(i == j) for j in inputs))[1] for i in inputs]
 
     def compiled() -> Any:
-        return jax.jit(jax.grad(lambda a: f(*a))).lower(args).compile()
+        return jax.jit(jax.grad(lambda a: f(*a))).lower(floats).compile()
 
     forward, forward_seconds = _once(lambda: transform(f))
     reverse, reverse_seconds = _once(lambda: transform(f, "reverse"))
     by_jax, jax_seconds = _once(compiled)
-    recorded = trace(f, *args)
+    recorded, _ = _once(lambda: trace(f, *args))
     rows = (
         ("forward source", _lines(forward.source), forward_seconds, lambda: all_tangents(forward)),
         ("reverse source", _lines(reverse.source), reverse_seconds, lambda: reverse(*args)),
         ("dual numbers", None, None, lambda: dual.gradient(f)(*args)),
-        ("graph", len(recorded.lines), None, lambda: trace(f, *args).gradient),
-        ("jax.grad", None, jax_seconds, lambda: by_jax(args)),
+        ("graph", recorded and len(recorded.lines), None, lambda: trace(f, *args).gradient),
+        ("jax.grad", None, jax_seconds, lambda: by_jax(floats)),
     )
-    timed = tuple((*row[:3], seconds(row[3], repeats)) for row in rows)
+    timed = tuple((*row[:3], _seconds_or_none(row[3], repeats)) for row in rows)
     columns = ("program", "lines", "compile seconds", "run seconds")
     caption = "Lines, seconds to transform or to compile, and seconds a gradient."
     return Table(columns, timed, caption)
@@ -174,7 +178,17 @@ def _lines(text: str) -> int:
     return len(text.splitlines())
 
 
-def _once(make: Callable[[], Any]) -> tuple[Any, float]:
+def _once(make: Callable[[], Any]) -> tuple[Any, float | None]:
+    """What is made and the seconds it took, or nothing where the program does not run so."""
     began = time.perf_counter()
-    made = make()
-    return made, time.perf_counter() - began
+    try:
+        return make(), time.perf_counter() - began
+    except TypeError:
+        return None, None
+
+
+def _seconds_or_none(run: Callable[[], Any], repeats: int) -> float | None:
+    try:
+        return seconds(run, repeats)
+    except TypeError:
+        return None

@@ -43,7 +43,7 @@ def _height(graph: "Graph", index: int, places: np.ndarray) -> float:
 
 @print_style
 def draw_graph(graph: "Graph", panel: Any = None) -> Any:
-    """Draw a node a line, with its value, and an arrow an argument, with its slope.
+    """Draw a node a line, with its value, and an arrow an argument, with its slope or slopes.
 
     Args:
         graph: what to draw.
@@ -59,8 +59,10 @@ def draw_graph(graph: "Graph", panel: Any = None) -> Any:
         panel = Figure(figsize=size, layout="constrained").subplots()
     nodes = [_draw_node(panel, graph, index, place) for index, place in enumerate(places)]
     for node, line in zip(nodes, graph.lines):
-        for parent, slope in zip(line.parents, line.slopes):
-            _draw_arrow(panel, nodes[parent], node, f"{slope:.4g}")
+        for parent in dict.fromkeys(line.parents):
+            slopes = [s for own, s in zip(line.parents, line.slopes) if own == parent]
+            label = " + ".join(f"{slope:.4g}" for slope in slopes)
+            _draw_arrow(panel, nodes[parent], node, label.replace("+ -", "- "))
     panel.set_xlim(places[:, 0].min() - 0.6, places[:, 0].max() + 0.6)
     panel.set_ylim(places[:, 1].min() - 0.6, places[:, 1].max() + 0.6)
     panel.set_axis_off()
@@ -84,40 +86,3 @@ def _draw_arrow(panel: Any, tail: Any, head: Any, label: str) -> None:
     panel.text(
         *(start + end) / 2, label, fontsize="small", color=COLORS[2], ha="center", va="bottom"
     )
-
-
-@print_style
-def draw_modes(jacobian: np.ndarray, column: int = 0, row: int = 0) -> Figure:
-    """Draw a Jacobian twice: one forward sweep gives a column of it, one reverse sweep a row.
-
-    Args:
-        jacobian: [m n], as `jaxmix.dual.jacobian` gives it.
-        column: the input along which the forward sweep goes.
-        row: the output from which the reverse sweep comes.
-
-    Returns:
-        The figure: two panels of the same matrix.
-    """
-    m, n = np.shape(jacobian)
-    figure = Figure(figsize=(2 * max(2.4, 0.55 * n) + 0.8, max(1.8, 0.45 * m) + 0.9))
-    panels = figure.subplots(1, 2)
-    forward = f"forward sweep along x{column + 1}:\none column, {n} sweeps for all"
-    reverse = f"reverse sweep from f{row + 1}:\none row, {m} sweeps for all"
-    for panel, title, chosen in zip(panels, (forward, reverse), ((None, column), (row, None))):
-        _draw_matrix(panel, np.asarray(jacobian), *chosen)
-        panel.set_title(title)
-    figure.tight_layout()
-    return figure
-
-
-def _draw_matrix(panel: Any, matrix: np.ndarray, row: int | None, column: int | None) -> None:
-    """Entries as numbers, one row or column of them on color."""
-    shade = np.zeros(matrix.shape)
-    shade[slice(None) if row is None else row, slice(None) if column is None else column] = 1.0
-    panel.imshow(shade, cmap="Blues", vmin=0.0, vmax=2.5, aspect="auto")
-    for (i, j), entry in np.ndenumerate(matrix):
-        panel.text(j, i, f"{entry:.3g}", ha="center", va="center", fontsize="small")
-    m, n = matrix.shape
-    panel.set_xticks(range(n), [f"x{j + 1}" for j in range(n)])
-    panel.set_yticks(range(m), [f"f{i + 1}" for i in range(m)])
-    panel.tick_params(length=0)

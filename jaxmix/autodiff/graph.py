@@ -54,12 +54,13 @@ class Recorder(np.lib.mixins.NDArrayOperatorsMixin):
             value = float(function(*values))
             local = [float(slope(*values)) for slope, own in zip(slopes, recorded) if own]
         parents = tuple(arg.index for arg, own in zip(args, recorded) if own)
-        names = [_name(arg.index) if own else f"{arg:g}" for arg, own in zip(args, recorded)]
+        names = [line_name(arg.index) if own else f"{arg:g}" for arg, own in zip(args, recorded)]
         self.lines.append(Line(_program(function.__name__, names), value, parents, tuple(local)))
         return Recorder(self.lines, len(self.lines) - 1, self.tag)
 
 
-def _name(index: int) -> str:
+def line_name(index: int) -> str:
+    """What a line is called: w1, w2, ..."""
     return f"w{index + 1}"
 
 
@@ -81,7 +82,7 @@ class Graph(NamedTuple):
         """The value of the function."""
         return self.lines[self.result].value
 
-    def forward(self, seeds: Sequence[float]) -> list[float]:
+    def forward(self, seeds: Sequence[float] | np.ndarray) -> list[float]:
         """Tangents of all lines, from the first to the last.
 
         Args:
@@ -133,7 +134,7 @@ class Graph(NamedTuple):
         adjoints = self.reverse()
         inputs = [line.program for line in self.lines[: self.num_inputs]]
         rows = [
-            (_name(i), line.program, line.value, *(sweep[i] for sweep in sweeps), adjoints[i])
+            (line_name(i), line.program, line.value, *(sweep[i] for sweep in sweeps), adjoints[i])
             for i, line in enumerate(self.lines)
         ]
         tangents = (f"d/d{name}" for name in inputs)
@@ -177,7 +178,7 @@ def trace(f: Callable[..., Any], *args: Any) -> Graph:
 
     Source: notes/autodiff.md, eq. 5, 6; Griewank & Walther (2008), Evaluating Derivatives, ch. 3.
     """
-    lines = [Line(name, float(value), (), ()) for name, value in _inputs(f, args)]
+    lines = [Line(name, float(value), (), ()) for name, value in named_inputs(f, args)]
     count = len(lines)
     tags = in_progress.__dict__.setdefault("tags", [OUTERMOST])
     tags.append(tag := Tag(len(tags)))
@@ -200,7 +201,7 @@ def _is_list(arg: Any) -> bool:
     return isinstance(arg, list | tuple) or np.ndim(arg) == 1
 
 
-def _inputs(f: Callable[..., Any], args: Sequence[Any]) -> list[tuple[str, float]]:
+def named_inputs(f: Callable[..., Any], args: Sequence[Any]) -> list[tuple[str, float]]:
     """Names and values of the inputs, entries of lists by their index."""
     try:
         names = list(inspect.signature(f).parameters)[: len(args)]

@@ -16,7 +16,7 @@ from scipy.special import logsumexp
 
 from jaxmix import dual
 from jaxmix.autodiff.costs import seconds
-from jaxmix.autodiff.differences import central
+from jaxmix.autodiff.differences import central, complex_step
 from jaxmix.dual.transforms import CHUNK
 from jaxmix.families import Gaussian
 from jaxmix.families.spherical import Spherical
@@ -25,9 +25,13 @@ from jaxmix.report.writers import Table
 from jaxmix.steps import log_likelihood
 
 REPEATS = 3
+COLUMNS = (
+    "parameters", "program", "log-likelihood", "gradient norm", "difference", "run seconds",
+    "evaluations",
+)  # fmt: skip
 CAPTION = (
-    "One gradient of the same log-likelihood; the difference is the largest from the formula by "
-    "hand, relative to its largest entry; seconds without compilation, medians of {repeats}; "
+    "One gradient of the same log-likelihood; the difference is the largest from the first row's "
+    "gradient, relative to its largest entry; seconds without compilation, medians of {repeats}; "
     "evaluations of the likelihood, with or without tangents."
 )
 
@@ -97,14 +101,33 @@ def ways(x: np.ndarray, num_parameters: int) -> tuple[Way, ...]:
     def value(theta: Any) -> Any:
         return textbook(theta, x, dual, dual.logsumexp)
 
-    sweeps = math.ceil(num_parameters / CHUNK)
     return (
         Way("formula by hand", lambda t: by_hand(t, x), 1),
-        Way("dual numbers", lambda t: (value(t), dual.jacobian(value)(t)), 1 + sweeps),
+        _by_dual_numbers(value, num_parameters),
         Way("jax.grad", plain, 1),
         Way("Fisher's rule", fisher, 1),
-        Way("central differences", lambda t: (value(t), central(value, t)), 1 + 2 * num_parameters),
+        _by_differences(value, num_parameters),
     )
+
+
+def own_ways(value: Callable[[Any], Any], num_parameters: int) -> tuple[Way, ...]:
+    """Four ways for a log-likelihood of this many parameters that a user wrote."""
+    return (
+        _by_dual_numbers(value, num_parameters),
+        Way("jax.grad", jax.jit(jax.value_and_grad(value)), 1),
+        Way("complex step", lambda t: (value(t), complex_step(value, t)), 1 + num_parameters),
+        _by_differences(value, num_parameters),
+    )
+
+
+def _by_dual_numbers(value: Callable[[Any], Any], num_parameters: int) -> Way:
+    sweeps = math.ceil(num_parameters / CHUNK)
+    return Way("dual numbers", lambda t: (value(t), dual.jacobian(value)(t)), 1 + sweeps)
+
+
+def _by_differences(value: Callable[[Any], Any], num_parameters: int) -> Way:
+    evaluations = 1 + 2 * num_parameters
+    return Way("central differences", lambda t: (value(t), central(value, t)), evaluations)
 
 
 def problem(num_parameters: int, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -135,18 +158,45 @@ def compare_gradients(
     Raises:
         ValueError: for a number of parameters that no k has.
     """
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for count in num_parameters:
         x, theta = problem(count, n, seed)
-        exact = by_hand(theta, x)[1]
-        for way in ways(x, count):
+        rows += _measured(ways(x, count), theta)
+    return Table(COLUMNS, tuple(rows), CAPTION.format(repeats=REPEATS))
+
+
+def compare_own_gradients(value: Callable[[Any], Any], theta: np.ndarray) -> Table:
+    """Value and gradient of a user's log-likelihood by four ways, in one table.
+
+    Args:
+        value: the log-likelihood of parameters [p], of jaxmix.dual's functions.
+        theta: parameters [p].
+
+    Returns:
+        A row a way, as `compare_gradients`; empty where a program does not run on the numbers that
+        the way needs.
+
+    Examples:
+        >>> x = np.array([0.5, 1.5])
+        >>> table = compare_own_gradients(lambda t: dual.sum(-((x - t[0]) ** 2) / 2), np.zeros(1))
+        >>> [row[2:4] for row in table.rows][:3]
+        [(-1.25, 2.0), (-1.25, 2.0), (-1.25, 2.0)]
+    """
+    measured = _measured(own_ways(value, len(theta)), theta)
+    return Table(COLUMNS, tuple(measured), CAPTION.format(repeats=REPEATS))
+
+
+def _measured(ways: tuple[Way, ...], theta: np.ndarray) -> list[tuple[Any, ...]]:
+    """A row a way, compared with the first."""
+    rows, exact = [], np.asarray(ways[0].value_and_gradient(theta)[1])
+    for way in ways:
+        try:
             value, gradient = (np.asarray(part) for part in way.value_and_gradient(theta))
-            difference = np.max(np.abs(gradient - exact)) / np.max(np.abs(exact))
-            cells = (float(value), float(np.linalg.norm(gradient)), float(difference))
-            took = seconds(lambda way=way, theta=theta: way.value_and_gradient(theta), REPEATS)
-            rows.append((count, way.name, *cells, took, way.evaluations))
-    columns = (
-        "parameters", "program", "log-likelihood", "gradient norm", "difference",
-        "run seconds", "evaluations",
-    )  # fmt: skip
-    return Table(columns, tuple(rows), CAPTION.format(repeats=REPEATS))
+        except TypeError:
+            rows.append((len(theta), way.name, None, None, None, None, way.evaluations))
+            continue
+        difference = np.max(np.abs(gradient - exact)) / (np.max(np.abs(exact)) or 1.0)
+        cells = (float(value), float(np.linalg.norm(gradient)), float(difference))
+        took = seconds(lambda way=way: way.value_and_gradient(theta), REPEATS)
+        rows.append((len(theta), way.name, *cells, took, way.evaluations))
+    return rows

@@ -14,8 +14,9 @@ from typing import Any
 import tyro
 
 from jaxmix.cli.compare import Compare
+from jaxmix.cli.demo import Demo
 
-COMMANDS = {"compare": Compare}
+COMMANDS = {"compare": Compare, "demo": Demo}
 """Subcommands by name."""
 
 MISTAKE, INTERRUPTED = 2, 130

@@ -45,10 +45,11 @@ def _six_digits(value: float) -> str:
 FORMATS: dict[str, Callable[[float], str]] = {
     "log-likelihood": _decimals,
     "gap": _scientific,
+    "h": _scientific,
     "difference": _scientific,
     "distance to the best": _scientific,
-    "compile seconds": _three_digits,
-    "run seconds": _three_digits,
+    "forward sweep": _three_digits,
+    "reverse sweep": _three_digits,
     "adjusted Rand index": _three_digits,
 }
 
@@ -72,7 +73,13 @@ def format_cell(column: str, value: Cell) -> str:
         return value
     if value is None or not math.isfinite(value):
         return MISSING
-    return FORMATS.get(column, _six_digits)(value)
+    return FORMATS.get(column, _format_of_kind(column))(value)
+
+
+def _format_of_kind(column: str) -> Callable[[float], str]:
+    if column.endswith("seconds"):
+        return _three_digits
+    return _scientific if "error" in column else _six_digits
 
 
 @dataclass(frozen=True)

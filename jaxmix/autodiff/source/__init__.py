@@ -5,6 +5,6 @@ forward or the reverse mode that `notes/autodiff.md` derives.
 """
 
 from jaxmix.autodiff.source.grammar import SourceError
-from jaxmix.autodiff.source.transform import Derivative, transform
+from jaxmix.autodiff.source.transform import MODES, Derivative, transform
 
-__all__ = ["Derivative", "SourceError", "transform"]
+__all__ = ["MODES", "Derivative", "SourceError", "transform"]
