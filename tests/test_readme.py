@@ -1,9 +1,13 @@
 """The README's example, the how-to's method and the experiment run as printed."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+
+from jaxmix.autodiff.demonstrations import SUBJECTS
+from jaxmix.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,6 +29,18 @@ def test_the_readme_example_prints_what_the_readme_shows():
     example = fenced(text, "python")[0]
     shown = re.search(r"^prints\n\n```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1]
     assert run("-W", "error", "-c", example) == shown
+
+
+def test_the_readme_demonstration_prints_what_the_readme_shows(capsys):
+    text = (ROOT / "README.md").read_text()
+    command = re.findall("^jaxmix demo .*$", text, re.MULTILINE)[0]
+    assert main(shlex.split(command)[1:]) == 0
+    assert capsys.readouterr().out == fenced(text, "text")[0]
+
+
+def test_the_readme_names_every_subject():
+    text = (ROOT / "README.md").read_text()
+    assert all(f"`{subject}`" in text for subject in SUBJECTS)
 
 
 def test_the_readme_gives_two_commands_for_installing():

@@ -14,6 +14,12 @@ from jaxmix.autodiff.differences import ErrorStudy
 from jaxmix.report.drawing import color_of, plain, print_style
 from jaxmix.report.writers import Table
 
+MARKERS: tuple[dict[str, Any], ...] = (
+    {"linestyle": "none", "marker": "o", "markersize": 7, "fillstyle": "none"},
+    {"linestyle": "none", "marker": "o", "markersize": 3.5},
+)
+"""Of forward and of central differences, which are often equally wrong."""
+
 
 @print_style
 def draw_errors(study: ErrorStudy) -> Figure:
@@ -32,7 +38,7 @@ def draw_errors(study: ErrorStudy) -> Figure:
     for index, (name, step) in enumerate(zip(("forward", "central"), best)):
         error, predicted = errors[2 * index : 2 * index + 2]
         shown = np.where(error > 0, error, np.nan)
-        panel.loglog(h, shown, "o", markersize=4, color=color_of(index), label=name)
+        panel.loglog(h, shown, color=color_of(index), label=name, **MARKERS[index])
         panel.loglog(h, predicted, color=color_of(index), label=f"{name}, predicted")
         if h.min() < step < h.max():
             panel.axvline(step, color=color_of(index), linewidth=0.8, linestyle=":")
