@@ -215,7 +215,6 @@ def test_comparisons_and_truth_are_those_of_the_values():
 def test_derivatives_of_gradients_and_chunks_of_partials():
     rng = np.random.default_rng(0)
     a, x = rng.normal(size=(150, 150)), rng.normal(size=150)
-    expected = a.T * np.cos(x) * np.cos(x)[:, None] + np.diag(-np.sin(x) * (a @ np.sin(x)))
     np.testing.assert_allclose(jacobian(lambda x: a @ dual.sin(x))(x), a * np.cos(x), rtol=1e-13)
     np.testing.assert_allclose(
         jacobian(lambda x: dual.sin(x) * (a @ dual.sin(x)), chunk=7)(x),
@@ -227,7 +226,6 @@ def test_derivatives_of_gradients_and_chunks_of_partials():
     np.testing.assert_allclose(
         hessian(lambda x: x @ symmetric @ x / 2)(x[:3]), symmetric, rtol=1e-13
     )
-    assert expected.shape == (150, 150)
     assert hessian(lambda m: dual.sum(m**3))(np.ones((2, 2))).shape == (2, 2, 2, 2)
 
 
