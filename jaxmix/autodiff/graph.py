@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxmix.dual.core import FUNCTIONS, OUTERMOST, Tag, in_progress
+from jaxmix.dual.core import FUNCTIONS, Tag, sweep
 from jaxmix.report.writers import Table
 
 SYMBOLS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
@@ -166,7 +166,7 @@ def trace(f: Callable[..., Any], *args: Any) -> Graph:
         A `Graph`: `forward`, `reverse`, `gradient`, `table` and `draw`.
 
     Raises:
-        TypeError: where f computes with arrays, or returns anything but a number.
+        TypeError: where f has no arguments, computes with arrays, or returns anything but a number.
 
     Examples:
         >>> from jaxmix.dual import sin
@@ -179,16 +179,17 @@ def trace(f: Callable[..., Any], *args: Any) -> Graph:
     Source: notes/autodiff.md, eq. 5, 6; Griewank & Walther (2008), Evaluating Derivatives, ch. 3.
     """
     lines = [Line(name, float(value), (), ()) for name, value in named_inputs(f, args)]
-    count = len(lines)
-    tags = in_progress.__dict__.setdefault("tags", [OUTERMOST])
-    tags.append(tag := Tag(len(tags)))
-    try:
-        recorders = iter([Recorder(lines, index, tag) for index in range(count)])
-        y = f(
-            *([next(recorders) for _ in arg] if _is_list(arg) else next(recorders) for arg in args)
-        )
-    finally:
-        tags.pop().alive = False
+    count, order, results = len(lines), iter(range(len(lines))), []
+
+    def recorded(*recorders: Recorder) -> float:
+        given = iter(recorders)
+        grouped = ([next(given) for _ in arg] if _is_list(arg) else next(given) for arg in args)
+        results.append(f(*grouped))
+        return 0.0
+
+    values, unused = [line.value for line in lines], [np.zeros(1)] * count
+    sweep(recorded, values, unused, make=lambda x, seed, tag: Recorder(lines, next(order), tag))
+    y = results[0]
     if isinstance(y, Recorder) and y.lines is lines:
         return Graph(tuple(lines), count, y.index)
     if np.shape(y) or not isinstance(y, int | float | np.number):

@@ -1,12 +1,14 @@
 """Forward-mode automatic differentiation from scratch, on dual numbers; imports nothing of jaxmix.
 
 core.py is the lecture: dual numbers, their arithmetic, derivative and gradient. rules.py is the
-table of all elementwise functions, arrays.py and linalg.py work on whole arrays, transforms.py has
-Jacobians and Hessians, taylor.py higher derivatives. Derivations: notes/dual.md.
+table of all elementwise functions, arrays.py and linalg.py work on whole arrays, methods.py is what
+arrays have, transforms.py has Jacobians and Hessians, taylor.py higher derivatives, pytree.py the
+way through jax. Derivations: notes/dual.md.
 """
 
 # ruff: noqa: F401 - these are the public names, listed in notes/dual.md too
 
+from jaxmix.dual import methods as _methods
 from jaxmix.dual import pytree as _pytree
 from jaxmix.dual.arrays import (
     broadcast_to,

@@ -5,7 +5,7 @@ A linear map acts on the value and on every partial alike; partials have one axi
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ def opened(*args: Any) -> tuple[Tag | None, list[Any], list[Any]]:
     A partial is None where an argument does not carry the perturbation; there is no perturbation
     where all of them are plain, or where those that they carry have ended.
     """
+    args = tuple(np.asarray(arg) if isinstance(arg, list) else arg for arg in args)
     tags = [arg.tag for arg in args if isinstance(arg, Dual)]
     if not tags:
         return None, list(args), [None] * len(args)
@@ -50,7 +51,11 @@ def aligned(partials: Any, rank: int) -> Any:
 
 
 def _linear(name: str, on_partials: Callable[..., Any]) -> Callable[..., Any]:
-    """NumPy's linear map of this name; `on_partials(partials, value, ...)` leaves axis 0 alone."""
+    """NumPy's linear map of this name; `on_partials(partials, value, ...)` leaves axis 0 alone.
+
+    The parameters of `on_partials` are those that dual numbers take: others raise in its name.
+    """
+    on_partials.__qualname__ = name
 
     def function(x: Any, *args: Any, **options: Any) -> Any:
         tag, (x,), (partials,) = opened(x)
@@ -65,23 +70,25 @@ def _linear(name: str, on_partials: Callable[..., Any]) -> Callable[..., Any]:
 
 def _after(axis: Any) -> Any:
     """An axis of the value as an axis of the partials."""
-    if isinstance(axis, tuple):
+    if isinstance(axis, tuple | list | range):
         return tuple(_after(one) for one in axis)
     return axis if axis < 0 else axis + 1
 
 
-def _as_value(partials: Any, value: Any, *args: Any, **options: Any) -> Any:
+def _as_value(partials: Any, value: Any) -> Any:
     return reshape(partials, (len(partials), *shape(value)))
 
 
-def _each_sum(partials: Any, value: Any, axis: Any = None, **options: Any) -> Any:
-    every = tuple(range(1, len(shape(partials))))
-    return _as_value(sum(partials, axis=every if axis is None else _after(axis)), value)
+def _axes(rank: int, axis: Any) -> Any:
+    return tuple(range(rank)) if axis is None else axis
 
 
-def _each_mean(partials: Any, value: Any, *args: Any, **options: Any) -> Any:
-    summed = _each_sum(partials, value, *args, **options)
-    return summed * (math.prod(shape(value)) / math.prod(shape(partials)[1:]))
+def _each_sum(partials: Any, value: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return sum(partials, axis=_after(_axes(len(shape(partials)) - 1, axis)), keepdims=keepdims)
+
+
+def _each_mean(partials: Any, value: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return mean(partials, axis=_after(_axes(len(shape(partials)) - 1, axis)), keepdims=keepdims)
 
 
 def _each_transpose(partials: Any, value: Any, axes: Any = None) -> Any:
@@ -95,20 +102,25 @@ def _each_cumsum(partials: Any, value: Any, axis: int | None = None) -> Any:
     return cumsum(partials, _after(axis))
 
 
-def _each_broadcast(partials: Any, value: Any, *args: Any) -> Any:
+def _each_broadcast(partials: Any, value: Any, *args: Any, **options: Any) -> Any:
     return broadcast_to(aligned(partials, len(shape(value))), (len(partials), *shape(value)))
 
 
-reshape = _linear("reshape", _as_value)
-ravel = _linear("ravel", _as_value)
-squeeze = _linear("squeeze", _as_value)
-expand_dims = _linear("expand_dims", _as_value)
+reshape = _linear("reshape", lambda p, value, shape: _as_value(p, value))
+ravel = _linear("ravel", lambda p, value: _as_value(p, value))
+squeeze = _linear("squeeze", lambda p, value, axis=None: _as_value(p, value))
+expand_dims = _linear("expand_dims", lambda p, value, axis: _as_value(p, value))
 sum = _linear("sum", _each_sum)
 mean = _linear("mean", _each_mean)
 cumsum = _linear("cumsum", _each_cumsum)
 transpose = _linear("transpose", _each_transpose)
-moveaxis = _linear("moveaxis", lambda p, value, a, b: moveaxis(p, _after(a), _after(b)))
-swapaxes = _linear("swapaxes", lambda p, value, a, b: swapaxes(p, _after(a), _after(b)))
+moveaxis = _linear(
+    "moveaxis",
+    lambda p, value, source, destination: moveaxis(p, _after(source), _after(destination)),
+)
+swapaxes = _linear(
+    "swapaxes", lambda p, value, axis1, axis2: swapaxes(p, _after(axis1), _after(axis2))
+)
 broadcast_to = _linear("broadcast_to", _each_broadcast)
 
 
@@ -125,8 +137,10 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     return Dual(value, broadcast_to(chosen, (len(given), *shape(value))), tag)
 
 
-def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
-    """Arrays joined along an axis, dual numbers among them or not."""
+def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+    """Arrays joined along an axis, or flat without one; dual numbers among them or not."""
+    if axis is None:
+        return concatenate([ravel(array) for array in arrays])
     tag, values, partials = opened(*arrays)
     if tag is None:
         return home_of(*values).concatenate(values, axis)
@@ -150,7 +164,7 @@ def _new_axis(x: Any, axis: int) -> Any:
 def prod(x: Any, axis: int | None = None) -> Any:
     """The product along an axis, factor by factor: its slopes are right where a factor is 0."""
     x = ravel(x) if axis is None else moveaxis(x, axis, 0)
-    result = ones_like(x[0]) if len(x) else 1.0
+    result = ones_like(sum(x, axis=0))
     for factor in x:
         result = result * factor
     return result
@@ -170,9 +184,10 @@ def _extreme(name: str, x: Any, axis: Any, keepdims: bool) -> Any:
     tag, (x,), (partials,) = opened(x)
     if tag is None:
         return getattr(home_of(x), name)(x, axis=axis, keepdims=keepdims)
-    hits = x == _extreme(name, x, axis, True)
-    taken = Dual(where(hits, x, 0.0), where(hits, partials, 0.0), tag)
-    return sum(taken, axis=axis, keepdims=keepdims) / hits.sum(axis=axis, keepdims=keepdims)
+    hits, axes = x == _extreme(name, x, axis, True), _axes(len(shape(x)), axis)
+    shared = sum(where(hits, partials, 0.0), axis=_after(axes), keepdims=keepdims)
+    count = hits.sum(axis=axes, keepdims=keepdims).astype(shared.dtype)
+    return Dual(_extreme(name, x, axis, keepdims), shared / count, tag)
 
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -203,44 +218,3 @@ for _function in (where, concatenate, stack, prod, max, min, logsumexp, zeros_li
     FUNCTIONS[_function.__name__] = _function
 FUNCTIONS |= {"amax": max, "amin": min, "shape": shape}
 FUNCTIONS |= {"ndim": lambda x: len(shape(x)), "size": lambda x: math.prod(shape(x))}
-
-
-def _array_function(self: Dual, function: Any, types: Any, args: Any, options: Any) -> Any:
-    if function.__name__ not in FUNCTIONS:
-        raise TypeError(f"jaxmix.dual has no {function.__name__}; build it from what it has")
-    return FUNCTIONS[function.__name__](*args, **options)
-
-
-def _as_plain_array(self: Dual, *args: Any, **options: Any) -> Any:
-    raise TypeError(
-        "a dual number is no plain array: join dual numbers by jaxmix.dual.stack, or take .value"
-    )
-
-
-def _entries(self: Dual) -> Iterator[Any]:
-    return (self[i] for i in range(_length(self)))
-
-
-def _length(self: Dual) -> int:
-    if not self.shape:
-        raise TypeError("a dual number has no length, nor entries")
-    return self.shape[0]
-
-
-METHODS: dict[str, Any] = {
-    "__array_function__": _array_function,
-    "__array__": _as_plain_array,
-    "__iter__": _entries,
-    "__len__": _length,
-    "__bool__": lambda self: bool(self.value),
-    "ndim": property(lambda self: len(self.shape)),
-    "size": property(lambda self: math.prod(self.shape)),
-    "T": property(lambda self: transpose(self)),
-    "reshape": lambda self, *new: reshape(self, new[0] if len(new) == 1 else new),
-    **{one.__name__: one for one in (sum, mean, prod, max, min, cumsum, ravel, squeeze)},
-    **{one.__name__: one for one in (swapaxes, transpose)},
-}
-"""What arrays have and the lecture's dual numbers do without."""
-
-for _name, _method in METHODS.items():
-    setattr(Dual, _name, _method)

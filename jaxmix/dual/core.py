@@ -1,7 +1,7 @@
 """Dual numbers x + x' d with d^2 = 0: a derivative carried through a program beside its value.
 
-The lecture's file; it works alone. Several partials ride along a leading axis, and a derivative
-within a derivative has a tag of its own, so that perturbations never mix (notes/dual.md, eq. 1-6).
+The lecture's file; it works alone. Several partials ride along a leading axis; a derivative within
+a derivative has its own tag, so that perturbations never mix (notes/dual.md, eq. 1-6).
 """
 
 import operator
@@ -44,13 +44,13 @@ class Dual(np.lib.mixins.NDArrayOperatorsMixin):
             raise TypeError(f"partials must be [m, *{self.shape}]; see gradient, jacobian or jvp")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, out: Any = (), **options: Any):
-        if method != "__call__" or options or not all(isinstance(place, Dual) for place in out):
-            raise TypeError(f"NumPy's {ufunc.__name__} cannot store dual numbers: write x = x + y")
+        stores = options or not all(isinstance(place, Dual) for place in out)
+        if method != "__call__" or stores or ufunc.__name__ not in FUNCTIONS:
+            raise TypeError(f"no {ufunc.__name__} of dual numbers; in place, write x = x + y")
         return FUNCTIONS[ufunc.__name__](*args)
 
     def __getitem__(self, index: Any) -> "Dual":
-        each = (slice(None), *np.index_exp[index])
-        return Dual(self.value[index], self.partials[each], self.tag)
+        return Dual(self.value[index], self.partials[(slice(None), *np.index_exp[index])], self.tag)
 
     def __repr__(self) -> str:
         shown = [f"{x:g}" if np.isscalar(x) else f"({x})" for x in (self.value, *self.partials)]
@@ -78,9 +78,7 @@ def rule(name: str, *slopes: Callable[..., Any], find: Any = getattr) -> Callabl
     def function(*args: Any) -> Any:
         tagged = [arg for arg in args if hasattr(arg, "tag")]
         if not tagged:  # then NumPy's function, or that of the library whose arrays are among them
-            homes = [
-                arg.__array_namespace__() for arg in args if hasattr(arg, "__array_namespace__")
-            ]
+            homes = [a.__array_namespace__() for a in args if hasattr(a, "__array_namespace__")]
             result = find(next((home for home in homes if home is not np), np), name)(*args)
             return result.item() if all(type(arg) in (int, float) for arg in args) else result
         inner = max(tagged, key=lambda arg: arg.tag.number)
@@ -108,20 +106,22 @@ log = rule("log", lambda x: divide(x >= 0, x * (x >= 0)))  # no slope where ther
 sqrt = rule("sqrt", lambda x: divide(0.5, sqrt(x)))
 
 
-def sweep(f: Callable[..., Any], args: Any, seeds: Any, times: Any = operator.mul) -> Any:
+def sweep(f: Any, args: Any, seeds: Any, times: Any = operator.mul, make: Any = Dual) -> Any:
     """f at args, and its derivative along every row of the seeds, from one run."""
+    args = [np.asarray(x) * 1.0 if isinstance(x, int | float | list) else x * 1.0 for x in args]
     tags = in_progress.__dict__.setdefault("tags", [OUTERMOST])
     tags.append(tag := Tag(len(tags), times))
     try:
-        types = [getattr(x * 1.0, "dtype", float) for x in args]
-        y = f(*(Dual(x * 1.0, s.astype(t), tag) for x, s, t in zip(args, seeds, types)))
+        y = f(*(make(x, s.astype(x.dtype), tag) for x, s in zip(args, seeds)))
     finally:
         tags.pop().alive = False
-    while hasattr(y, "tag") and y.tag.number > tag.number:
+    while hasattr(y, "tag") and y.tag is not tag and not y.tag.alive:
         y = y.value
     if getattr(y, "tag", None) is tag:
         return y.value, y.partials
-    return y, np.zeros((len(seeds[0]), *np.shape(y)), np.result_type(types[0], np.float16))
+    if not callable(y) and (getattr(y, "dtype", None) or np.asarray(y).dtype).kind in "OSU":
+        raise TypeError(f"a derivative is that of a number or an array, got {type(y).__name__}")
+    return y, None if callable(y) else np.zeros((len(seeds[0]), *np.shape(y)), args[0].dtype)
 
 
 def derivative(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -142,9 +142,9 @@ def gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     def gradient_of_f(*args: Any) -> Any:
         shape = np.shape(args[0]) if len(args) == 1 else (len(args),)
         rows = np.eye(int(np.prod(shape)))
-        y, tangent = sweep(f, args, rows if len(args) > 1 else [rows.reshape(-1, *shape)])
-        if np.shape(y):
-            raise TypeError(f"gradient needs a number, f has shape {np.shape(y)}; see jacobian")
+        y, tangent = sweep(f, args, rows if len(args) > 1 else [rows.reshape(len(rows), *shape)])
+        if np.shape(y) or callable(y):
+            raise TypeError("gradient is of one number, f gives an array or more; see jacobian")
         return tangent if len(shape) == 1 else tangent.reshape(shape)
 
     return gradient_of_f

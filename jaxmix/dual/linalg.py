@@ -4,6 +4,7 @@ With A X = B: A X' = B' - A' X; with A = L L': L^-1 A' L^-T has the lower half L
 (log |det A|)' = tr(A^-1 A') (notes/dual.md, eq. 8 to 10).
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -52,11 +53,11 @@ def outer(a: Any, b: Any) -> Any:
     return reshape(a, (-1, 1)) * reshape(b, (1, -1))
 
 
-def norm(x: Any, ord: Any = None, axis: Any = None) -> Any:
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The Euclidean norm, of all entries or along an axis."""
     if ord is not None:
         raise TypeError(f"norm is the Euclidean one, got ord={ord!r}; write another by its formula")
-    return sqrt(sum(x * x, axis=axis))
+    return sqrt(sum(x * x, axis=axis, keepdims=keepdims))
 
 
 def solve(a: Any, b: Any) -> Any:
@@ -72,9 +73,9 @@ def solve(a: Any, b: Any) -> Any:
 
 
 def _solve_each(a: Any, right: Any) -> Any:
-    """a^-1 times every partial [m n] or [m n r], by one factorization."""
+    """a^-1 times every partial [m n] or [m n r], by one solve for all of them."""
     columns = moveaxis(right, 0, -1)
-    solved = solve(a, reshape(columns, (shape(columns)[0], -1)))
+    solved = solve(a, reshape(columns, (shape(columns)[0], math.prod(shape(columns)[1:]))))
     return moveaxis(reshape(solved, shape(columns)), -1, 0)
 
 
@@ -107,4 +108,4 @@ def slogdet(a: Any) -> tuple[Any, Any]:
 
 for _function in (matmul, dot, outer, norm, solve, cholesky, slogdet):
     FUNCTIONS[_function.__name__] = _function
-setattr(Dual, "dot", dot)  # noqa: B010 - methods come from outside, as in arrays.py
+setattr(Dual, "dot", dot)  # noqa: B010 - methods come from outside, as in methods.py

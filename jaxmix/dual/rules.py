@@ -57,7 +57,9 @@ def _polygamma(home: Any, name: str) -> Callable[..., Any]:
     function = _special(name)(home, name)
     if home is not np:
         return function
-    return lambda order, x: np.asarray(function(order, x), np.result_type(x))[()]
+    return lambda order, x: np.asarray(
+        function(order, x), np.result_type(np.asarray(x), np.float16)
+    )[()]
 
 
 def _sine_over(home: Any, name: str) -> Callable[..., Any]:
@@ -78,13 +80,14 @@ def _sine_over(home: Any, name: str) -> Callable[..., Any]:
 
 
 def _unit(part: Any, x: Any, y: Any) -> Any:
-    """x or y over their hypotenuse, which overflows only where it must."""
-    return divide(part, hypot(x, y))
+    """x or y over their hypotenuse, both scaled: nothing overflows, and no slope of it cancels."""
+    scale = maximum(absolute(x), absolute(y))
+    return divide(divide(part, scale), sqrt(square(divide(x, scale)) + square(divide(y, scale))))
 
 
-def _inverse_where(valid: Any, x: Any) -> Any:
+def inverse_where(valid: Any, x: Any) -> Any:
     """1 / x, and NaN where a function is not defined: it has no slope there either."""
-    return divide(valid, x * valid)
+    return divide(valid * np.float16(1.0), x * valid)
 
 
 def _share(larger: Any, equal: Any) -> Any:
@@ -106,10 +109,10 @@ square = _row("square", (ANY,), lambda x: 2 * x)
 reciprocal = _row("reciprocal", (POSITIVE,), lambda x: -square(reciprocal(x)))
 expm1 = _row("expm1", (ANY,), lambda x: exp(x))
 exp2 = _row("exp2", (ANY,), lambda x: exp2(x) * math.log(2.0))
-log1p = _row("log1p", (INSIDE,), lambda x: _inverse_where(x >= -1, 1 + x), note="as log")
-log2 = _row("log2", (POSITIVE,), lambda x: _inverse_where(x >= 0, x * math.log(2.0)), note="as log")
+log1p = _row("log1p", (INSIDE,), lambda x: inverse_where(x >= -1, 1 + x), note="as log")
+log2 = _row("log2", (POSITIVE,), lambda x: inverse_where(x >= 0, x * math.log(2.0)), note="as log")
 log10 = _row(
-    "log10", (POSITIVE,), lambda x: _inverse_where(x >= 0, x * math.log(10.0)), note="as log"
+    "log10", (POSITIVE,), lambda x: inverse_where(x >= 0, x * math.log(10.0)), note="as log"
 )
 logaddexp = _row("logaddexp", (ANY, ANY), lambda x, y: sigmoid(x - y), lambda x, y: sigmoid(y - x))
 tan = _row("tan", (INSIDE,), lambda x: 1 + square(tan(x)))
@@ -128,7 +131,7 @@ tanh = _row("tanh", (ANY,), lambda x: 1 - square(tanh(x)))
 arcsinh = _row("arcsinh", (ANY,), lambda x: 1 / hypot(x, 1.0))
 arccosh = _row("arccosh", ((1.1, 3.0),), lambda x: divide(1.0, sqrt(x - 1) * sqrt(x + 1)))
 arctanh = _row(
-    "arctanh", (INSIDE,), lambda x: _inverse_where(x * x <= 1, (1 - x) * (1 + x)), note="as log"
+    "arctanh", (INSIDE,), lambda x: inverse_where(x * x <= 1, (1 - x) * (1 + x)), note="as log"
 )
 cbrt = _row("cbrt", (POSITIVE,), lambda x: divide(1.0, 3 * square(cbrt(x))))
 hypot = _row(
@@ -204,12 +207,16 @@ def softplus(x: Any) -> Any:
     return logaddexp(x, 0.0)
 
 
-def clip(x: Any, low: Any, high: Any) -> Any:
-    """x, but at least low and at most high; half of each slope on a bound."""
-    return minimum(maximum(x, low), high)
+def clip(x: Any, a_min: Any = None, a_max: Any = None) -> Any:
+    """x, but at least a_min and at most a_max, where given; half of each slope on a bound."""
+    x = x if a_min is None else maximum(x, a_min)
+    return x if a_max is None else minimum(x, a_max)
 
 
 for _function, _domain in ((sinc, ANY), (softplus, ANY), (clip, INSIDE)):
     RULES[_function.__name__] = Rule(_function.__name__, (_domain,))
     FUNCTIONS[_function.__name__] = _function
+for _name in ("isfinite", "isinf", "isnan", "signbit"):
+    rule(_name)
 FUNCTIONS |= {"abs": absolute, "mod": remainder}
+FUNCTIONS["divmod"] = lambda x, y: (floor_divide(x, y), remainder(x, y))

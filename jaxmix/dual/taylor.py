@@ -1,18 +1,24 @@
 """Truncated Taylor series: all derivatives of a function of one number, up to a degree, in one run.
 
 Where nesting derivatives m deep doubles the work with every level, a series of degree m costs some
-m^2 multiplications an operation (notes/dual.md, eq. 12 to 14).
+m^2 multiplications an operation, and m^3 at most (notes/dual.md, eq. 12 to 14).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from jaxmix.dual.arrays import broadcast_to, shape, stack
-from jaxmix.dual.core import FUNCTIONS, OUTERMOST, Tag, cos, exp, in_progress, log, sin, sqrt
+from jaxmix.dual.arrays import broadcast_to, shape, stack, zeros_like
+from jaxmix.dual.core import FUNCTIONS, Tag, cos, exp, log, power, sin, sqrt, sweep
+from jaxmix.dual.rules import RULES, inverse_where
 
 Series = Sequence[Any]
+
+ELEMENTWISE = {*RULES, "equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
+OF_ARRAYS = (
+    "a series has no {}: taylor takes elementwise functions; for others nest derivative or jvp"
+)
 
 
 class Taylor(np.lib.mixins.NDArrayOperatorsMixin):
@@ -24,20 +30,23 @@ class Taylor(np.lib.mixins.NDArrayOperatorsMixin):
         self.shape, self.dtype = shape(self.value), getattr(self.value, "dtype", float)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
-        if method != "__call__" or ufunc.__name__ not in FUNCTIONS:
-            raise TypeError(f"a series has no {ufunc.__name__}.{method}")
+        if method != "__call__" or ufunc.__name__ not in ELEMENTWISE:
+            raise TypeError(OF_ARRAYS.format(ufunc.__name__))
         return FUNCTIONS[ufunc.__name__](*args)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         if function is np.shape:
             return self.shape
-        raise TypeError(
-            f"a series has no {function.__name__}: taylor takes elementwise functions; for others "
-            "nest derivative or jvp"
-        )
+        raise TypeError(OF_ARRAYS.format(function.__name__))
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __iter__(self) -> Iterator["Taylor"]:
+        return (self[i] for i in range(len(self.value)))
 
     def __getitem__(self, index: Any) -> "Taylor":
-        return Taylor([c[index] for c in self.coefficients], self.tag)
+        return Taylor([broadcast_to(c, self.shape)[index] for c in self.coefficients], self.tag)
 
     def __repr__(self) -> str:
         return " + ".join(f"({c}) t^{j}" for j, c in enumerate(self.coefficients))
@@ -47,9 +56,18 @@ class Taylor(np.lib.mixins.NDArrayOperatorsMixin):
         degree = len(self.coefficients) - 1
         series = [_series(arg, self.tag, degree) for arg in args]
         with np.errstate(all="ignore"):
-            if function.__name__ in RECURRENCES:
-                return Taylor(RECURRENCES[function.__name__](*series), self.tag)
+            if recurrence := self._recurrence(function.__name__, args):
+                return Taylor(recurrence(*series), self.tag)
             return Taylor(self._from_slopes(function(*values), slopes, args), self.tag)
+
+    def _recurrence(self, name: str, args: Any) -> Callable[..., Series] | None:
+        all_move = all(_carries(arg, self.tag) for arg in args)
+        return RECURRENCES.get(name) or (WHERE_ALL_MOVE.get(name) if all_move else None)
+
+    @property
+    def partials(self) -> Series:
+        """The coefficients after the first."""
+        return self.coefficients[1:]
 
     def _from_slopes(self, value: Any, slopes: Any, args: Any) -> Series:
         """Integrate y' = sum of slope times x', with the slopes to one degree less."""
@@ -94,17 +112,27 @@ def _divide(a: Series, b: Series) -> Series:
 
 
 def _exp(u: Series) -> Series:
-    y = [exp(u[0])]
+    return _growing(exp(u[0]), u)
+
+
+def _growing(first: Any, u: Series) -> Series:
+    """The series that starts so and has the rate u' times itself."""
+    y = [first]
     for k in range(1, len(u)):
         y.append(_weighted(u, y, k))
     return y
 
 
+def _power(a: Series, b: Series) -> Series:
+    return _growing(power(a[0], b[0]), _multiply(b, _log(a)))
+
+
 def _log(u: Series) -> Series:
-    y = [log(u[0])]
+    """NaN after the first where there is no logarithm, as its slope is."""
+    y, inverse = [log(u[0])], inverse_where(u[0] >= 0, u[0])
     for k in range(1, len(u)):
         known = sum((j * y[j] * u[k - j] for j in range(1, k)), start=0.0) / k
-        y.append((u[k] - known) / u[0])
+        y.append((u[k] - known) * inverse)
     return y
 
 
@@ -137,6 +165,8 @@ RECURRENCES: dict[str, Callable[..., Series]] = {
     "sin": lambda u: _sin_cos(u)[0],
     "cos": lambda u: _sin_cos(u)[1],
 }
+WHERE_ALL_MOVE: dict[str, Callable[..., Series]] = {"power": _power}
+"""Recurrences for functions whose slopes with one argument held fixed are series themselves."""
 
 
 def taylor(f: Callable[[Any], Any], x: Any, degree: int) -> Any:
@@ -160,17 +190,16 @@ def taylor(f: Callable[[Any], Any], x: Any, degree: int) -> Any:
 
     Source: notes/dual.md, eq. 12 to 14.
     """
-    if not isinstance(degree, int) or degree < 0:
+    if isinstance(degree, bool) or not isinstance(degree, int | np.integer) or degree < 0:
         raise ValueError(f"degree must be a whole number, 0 or more, got {degree!r}")
-    tags = in_progress.__dict__.setdefault("tags", [OUTERMOST])
-    tags.append(tag := Tag(len(tags)))
-    try:
-        x = x * np.float64(1.0) if isinstance(x, int | float) else x * 1.0
-        moving = [x - x + 1.0] if degree else []
-        y = f(Taylor([x, *moving, *[x - x] * (degree - 1)], tag))
-    finally:
-        tags.pop().alive = False
-    while hasattr(y, "tag") and y.tag.number > tag.number:
-        y = y.value
-    whole = shape(y)
-    return stack([broadcast_to(c, whole) for c in _series(y, tag, degree)])
+
+    def expanded(x: Any, seeds: Any, tag: Tag) -> Taylor:
+        return Taylor([x, *seeds], tag)
+
+    moving = np.zeros((degree, *shape(x)))
+    moving[:1] = 1.0
+    value, rest = sweep(f, [x], [moving], make=expanded)
+    if callable(value):
+        raise TypeError(f"expected a number or an array from the function, got {value!r}")
+    zero = zeros_like(value)
+    return stack([zero + coefficient for coefficient in (value, *rest)])

@@ -47,7 +47,7 @@ def jvp(
             f"{[shape(t) for t in tangents]}; give one tangent for each argument"
         )
     times = _strong_times if strong_zero else operator.mul
-    value, partials = sweep(f, primals, [t[None] for t in tangents], times)
+    value, partials = _swept(f, primals, [t[None] for t in tangents], times)
     return value, partials[0]
 
 
@@ -71,7 +71,7 @@ def jacobian(f: Callable[[Any], Any], chunk: int = CHUNK) -> Callable[[Any], Any
         n, sweeps = int(np.prod(shape(x))), []
         for first in range(0, max(n, 1), chunk):
             rows = np.eye(min(chunk, n - first), n, first)
-            y, partials = sweep(f, [x], [rows.reshape(-1, *shape(x))])
+            y, partials = _swept(f, [x], [rows.reshape(len(rows), *shape(x))])
             sweeps.append(partials)
         columns = moveaxis(concatenate(sweeps), 0, -1)
         return reshape(columns, (*shape(y), *shape(x)))
@@ -94,6 +94,16 @@ def hessian(f: Callable[[Any], Any], chunk: int = CHUNK) -> Callable[[Any], Any]
         [[4.0, 2.0], [2.0, 0.0]]
     """
     return jacobian(gradient(f), chunk)
+
+
+def _swept(f: Callable[..., Any], args: Any, seeds: Any, times: Any = operator.mul) -> Any:
+    """As `sweep`, where a function's value must be an array."""
+    y, partials = sweep(f, args, seeds, times)
+    if callable(y):
+        raise TypeError(
+            f"expected a number or an array from the function, got {y!r}; see derivative"
+        )
+    return y, partials
 
 
 def _array(x: Any) -> Any:
