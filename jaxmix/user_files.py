@@ -26,6 +26,6 @@ def run_file(file: str) -> ModuleType:
     module = importlib.util.module_from_spec(specification)
     try:
         specification.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{file} does not run: {type(error).__name__}: {error}") from error
     return module

@@ -25,6 +25,23 @@ def of_math(x):
 
 def fails(x):
     raise KeyError("nothing")
+
+def leaves(x):
+    raise SystemExit(0)
+
+def keyword(*, k):
+    return k
+
+def many(*x):
+    return x[0]
+
+def none():
+    return 1.0
+
+def times(x, n):
+    for _ in range(n):
+        x = x * x
+    return x
 """
 
 
@@ -104,6 +121,17 @@ DEMO_MISTAKES = {
     "a file without the function": (["graph", "{files}/program.py:g"], "Known: f, of_math, fails"),
     "a file without a function": (["graph", "{files}/program.py:"], "Known: f"),
     "a program that fails": (["graph", "{files}/program.py:fails"], "KeyError: 'nothing'"),
+    "a file that exits": (["graph", "{files}/exits.py:f"], "SystemExit"),
+    "a program that exits": (["graph", "{files}/program.py:leaves"], "SystemExit"),
+    "a keyword": (["graph", "{files}/program.py:keyword", "--at", "k=1"], "by position"),
+    "any number of arguments": (["graph", "{files}/program.py:many"], "by position"),
+    "no argument": (["graph", "{files}/program.py:none"], "at least one"),
+    "a whole number for range": (["dual", "{files}/program.py:times", "--at", "2, 3"], "a default"),
+    "an argument beyond floats": (["dual", "x", "--at", "10**400"], "finite numbers"),
+    "an argument that exits": (["dual", "x", "--at", "exit(0)"], "cannot use the arguments"),
+    "a division by zero": (["differences", "1/x", "--at", "0"], "does not run at x = 0"),
+    "an overflow": (["source", "exp(x)", "--at", "1000"], "OverflowError"),
+    "an attribute": (["dual", "x.real"], "AttributeError"),
     "a program of math": (["dual", "{files}/program.py:of_math"], "those of math do not"),
     "differences of two variables": (["differences", "x*y"], "one variable, got x, y"),
     "a graph of two results": (["graph", "x*y, x"], "for which there is modes"),
@@ -120,6 +148,7 @@ DEMO_MISTAKES = {
 @pytest.mark.parametrize("mistake", DEMO_MISTAKES)
 def test_a_mistake_in_a_demonstration_is_one_line_and_exit_code_2(mistake, files, capsys):
     (files / "program.py").write_text(PROGRAM)
+    (files / "exits.py").write_text("raise SystemExit(0)")
     arguments, words = DEMO_MISTAKES[mistake]
     code = main(["demo", *(a.replace("{files}", str(files)) for a in arguments)])
     said = capsys.readouterr()
@@ -136,6 +165,14 @@ def test_a_demonstration_is_printed_or_written(tmp_path, capsys):
     assert main(["demo", "chain-rule", "x*y", "--at", "2, 3", "--out", f"{tmp_path}/a.txt"]) == 0
     assert (tmp_path / "a.txt").read_text() == printed
     assert capsys.readouterr().out == f"Written to {tmp_path}/a.txt\n"
+
+
+@pytest.mark.parametrize("expression", ["-x", "-x*y", "-log(x)", "-1*x"])
+def test_an_expression_may_begin_with_a_minus(expression, capsys):
+    assert main(["demo", "dual", expression]) == 0
+    assert "- 1 d1" in capsys.readouterr().out
+    assert main(["demo", "dual", "x", "--at", "-pi"]) == 0
+    assert "-3.14159 + 1 d1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -118,6 +118,8 @@ def test_an_expression_with_a_comprehension_and_a_list():
     assert table("dual", "sum([v[i]**2 for i in range(2)])", "[3, 4]").rows[-1][1] == (
         "25 + 6 d1 + 8 d2"
     )
+    rows = table("dual", "sum(x*i for i in range(3)) + (lambda y: y*x)(2)").rows
+    assert [row[1] for row in rows] == ["1 + 1 d1", "5 + 5 d1"]
 
 
 @pytest.mark.parametrize("name", programs.NAMED)
@@ -151,7 +153,7 @@ def test_more_paths_than_a_caption_holds_are_counted():
         return x
 
     caption = chain_rule(trace(squared_often, 1.0)).caption
-    assert caption == f"x reaches the result by {2**200} paths: {2.0**200:.6g}"
+    assert "more than 1e15 paths" in caption
     assert "does not reach" in chain_rule(trace(lambda x, y: x + 0.0, 1.0, 2.0)).caption
 
 

@@ -65,7 +65,7 @@ BETTER = (
     Case("lgamma(x) at 0", lambda lib, x: gammaln(x) if lib is jnp else lib.lgamma(x), 0.0),
     Case("hypot(x, 0) at 0", lambda lib, x: lib.hypot(x, 0.0), 0.0),
 )
-"""Points where jax's answer is wrong, or NaN though the limit exists; NaN is right where none does."""
+"""Points where jax's answer is wrong, or NaN though the limit exists; NaN beside it: none does."""
 
 
 def by_dual(case: Case) -> float:

@@ -12,8 +12,8 @@ from jaxmix.autodiff.source.code import expression, name
 from jaxmix.autodiff.source.rules import NUMPY, terms, total
 from jaxmix.report.writers import Table
 
-MOST_PATHS = 6
-"""More contributions than these are counted, not listed."""
+MOST_PATHS, MOST_COUNTED = 6, 10**15
+"""More contributions than these are counted, not listed; more than those are not counted."""
 
 
 def chain_rule(graph: Graph) -> Table:
@@ -104,7 +104,8 @@ def _by_path(graph: Graph, source: int) -> str:
     count, title = num_paths(graph, source), graph.lines[source].program
     if count == 0:
         return f"{title} does not reach the result."
-    ways = f"{title} reaches the result by {count} path{'s' * (count > 1)}: "
+    paths = f"{count} path{'s' * (count > 1)}" if count <= MOST_COUNTED else "more than 1e15 paths"
+    ways = f"{title} reaches the result by {paths}: "
     slope = f"{graph.gradient[source]:.6g}"
     if not 1 < count <= MOST_PATHS:
         return ways + slope

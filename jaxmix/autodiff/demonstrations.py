@@ -18,6 +18,10 @@ from jaxmix.report.demonstration import Demonstration, Listing
 from jaxmix.report.writers import Table
 from jaxmix.suggestions import unknown
 
+ADVICE = (
+    "functions of jaxmix.dual and NumPy take all numbers, those of math do not; whole numbers for "
+    "range are no arguments: give the parameter a default"
+)
 STAGES = (20, 20, 1, 20, 30)
 """Numbers between the stages of a program whose best order is neither mode's."""
 
@@ -52,13 +56,13 @@ def dual_numbers(program: Program) -> Demonstration:
     point, names = program.point, list(program.inputs)
     slopes = np.ravel(dual.jacobian(program.outputs)(point))
     numbers = [dual.Dual(x, row) for x, row in zip(point, np.eye(len(point)))]
-    rows = [*zip(names, numbers), *program.parts(numbers)]
+    rows = dict(zip(names, numbers)) | dict(program.parts(numbers))
     by_differences = ", ".join(f"{slope:.6g}" for slope in central(program.on, point))
     caption = (
         "The product of any two d is 0; the number beside a d is a partial derivative.\n"
         f"By central differences the partial derivatives are {by_differences}."
     )
-    shown = tuple((text, str(number)) for text, number in rows)
+    shown = tuple((text, str(number)) for text, number in rows.items())
     table = Table(("program", "dual number"), shown, caption)
     draw = pictures.draw_tangents
     return Demonstration((table,), lambda: draw(program.on, point, slopes, names))
@@ -224,6 +228,10 @@ def demonstrate(subject: str, text: str | None = None, at: str | None = None) ->
         program.check()
         try:
             return SUBJECTS[subject].show(program)
+        except ValueError:
+            raise
         except TypeError as error:
-            advice = "functions of jaxmix.dual and NumPy take all numbers, those of math do not"
-            raise ValueError(f"{text} cannot be differentiated: {error}; {advice}") from error
+            raise ValueError(f"{text} cannot be differentiated: {error}; {ADVICE}") from error
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{text} fails near {program.place}: {what}") from error

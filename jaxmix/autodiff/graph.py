@@ -54,7 +54,9 @@ class Recorder(np.lib.mixins.NDArrayOperatorsMixin):
             value = float(function(*values))
             local = [float(slope(*values)) for slope, own in zip(slopes, recorded) if own]
         parents = tuple(arg.index for arg, own in zip(args, recorded) if own)
-        names = [line_name(arg.index) if own else f"{arg:g}" for arg, own in zip(args, recorded)]
+        names = [
+            line_name(arg.index) if own else _constant(arg) for arg, own in zip(args, recorded)
+        ]
         self.lines.append(Line(_program(function.__name__, names), value, parents, tuple(local)))
         return Recorder(self.lines, len(self.lines) - 1, self.tag)
 
@@ -62,6 +64,10 @@ class Recorder(np.lib.mixins.NDArrayOperatorsMixin):
 def line_name(index: int) -> str:
     """What a line is called: w1, w2, ..."""
     return f"w{index + 1}"
+
+
+def _constant(number: Any) -> str:
+    return f"({number:g})" if number < 0 else f"{number:g}"
 
 
 def _program(function: str, names: Sequence[str]) -> str:

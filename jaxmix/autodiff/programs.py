@@ -11,6 +11,7 @@ import inspect
 import linecache
 import math
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ CONSTANTS = {"pi": math.pi, "e": math.e}
 FUNCTIONS = {name: getattr(dual, name) for name in RULES if hasattr(dual, name)}
 """What an expression may call, beside Python's own abs, max, min, range and sum."""
 
+BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _BUILTINS = vars(builtins).keys()
 _numbers = count(1)
 
@@ -81,16 +83,16 @@ class Program(NamedTuple):
         known = FUNCTIONS | CONSTANTS | dict(zip(self.inputs, numbers))
         kinds = ast.BinOp | ast.UnaryOp | ast.Call | ast.IfExp
         nodes = [node for node in _inside_out(self.expression.body) if isinstance(node, kinds)]
-        texts = [
-            ast.unparse(node) for node in nodes if identifiers(node) <= known.keys() | _BUILTINS
-        ]
-        return [(text, eval(text, dict(known))) for text in dict.fromkeys(texts)]
+        texts = [ast.unparse(n) for n in nodes if identifiers(n) <= known.keys() | _BUILTINS]
+        values = {text: eval(text, dict(known)) for text in texts}
+        values[ast.unparse(self.expression)] = self.on(numbers)
+        return [(text, x) for text, x in values.items() if isinstance(x, dual.Dual | float | int)]
 
     def check(self) -> None:
         """Raise ValueError unless the program runs on its own arguments."""
         try:
-            self.outputs(self.point)
-        except Exception as error:
+            self.function(*self.arguments)
+        except (Exception, SystemExit) as error:
             what = f"{type(error).__name__}: {error}"
             raise ValueError(f"{self.text} does not run at {self.place}: {what}") from error
 
@@ -196,6 +198,7 @@ def _called(tree: ast.Expression) -> list[ast.Name]:
 def _variables(tree: ast.Expression) -> list[str]:
     loose = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     bound = {node.id for node in loose if isinstance(node.ctx, ast.Store)}
+    bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     called = _called(tree)
     names = {node.id for node in loose if node not in called} - bound - CONSTANTS.keys()
     if not names:
@@ -211,13 +214,14 @@ def _natural(name: str) -> list[Any]:
 def _arguments(function: Callable[..., Any], at: str | None) -> tuple[Any, ...]:
     signature = inspect.signature(function)
     names = ", ".join(signature.parameters)
-    if at is None:
-        required = [p for p in signature.parameters.values() if p.default is p.empty]
-        at = ", ".join("1.0" for p in required if p.kind is not p.VAR_POSITIONAL)
+    required = [p for p in signature.parameters.values() if p.default is p.empty]
+    if not required or any(p.kind not in BY_POSITION for p in required):
+        raise ValueError(f"a program takes numbers by position, and at least one; got ({names})")
+    at = ", ".join("1.0" for _ in required) if at is None else at
     try:
         args, keywords = eval(f"call({at})", {**vars(math), "call": lambda *a, **k: (a, k)})
         bound = signature.bind(*args, **keywords)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(
             f"cannot use the arguments {at!r}: {error}; the program takes ({names}), "
             "written as in a call, such as --at 'x1=2, x2=3'"
@@ -228,6 +232,7 @@ def _arguments(function: Callable[..., Any], at: str | None) -> tuple[Any, ...]:
 def _number_or_list(value: Any) -> Any:
     entries = value if isinstance(value, list | tuple) else [value]
     for entry in entries:
-        if not isinstance(entry, int | float) or not math.isfinite(entry):
-            raise ValueError(f"arguments are finite numbers or lists of them, got {value!r}")
+        if not isinstance(entry, int | float) or not abs(entry) <= sys.float_info.max:
+            shown = repr(value) if isinstance(value, float | str) else type(value).__name__
+            raise ValueError(f"arguments are finite numbers or lists of them, got {shown}")
     return list(value) if isinstance(value, list | tuple) else value

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: list[str]) -> Any:
     """The subcommand's dataclass; a mistake becomes ValueError with the parser's first sentence."""
-    said = io.StringIO()
+    said, arguments = io.StringIO(), [_not_an_option(argument) for argument in arguments]
     try:
         with contextlib.redirect_stderr(said):
             return tyro.extras.subcommand_cli_from_dict(COMMANDS, args=arguments, prog="jaxmix")
@@ -45,6 +45,11 @@ def _parse(arguments: list[str]) -> Any:
         if stop.code:
             raise ValueError(_first_sentence(said.getvalue())) from None
         raise
+
+
+def _not_an_option(argument: str) -> str:
+    """An expression that begins with a minus, set off from options by a space."""
+    return argument if re.match(r"[^-]|--|-h$|$", argument) else f" {argument}"
 
 
 def _first_sentence(box: str) -> str:

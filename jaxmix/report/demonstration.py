@@ -58,17 +58,17 @@ class Demonstration(NamedTuple):
             ValueError: for another ending, a picture where there is none, or a file that cannot be
                 written.
         """
-        path = Path(path)
+        path, ending = Path(path), Path(path).suffix.lower()
         texts = {".txt": self.to_text, ".md": self.to_markdown, ".tex": self.to_latex}
         pictures = FIXED_METADATA if self.draw else ()
         endings = (*texts, *(f".{file_format}" for file_format in pictures))
-        if path.suffix not in endings:
+        if ending not in endings:
             raise ValueError(f"cannot write {path}; its name must end in {', '.join(endings)}")
-        if path.suffix in texts:
-            content = texts[path.suffix]().encode("utf-8")
+        if ending in texts:
+            content = texts[ending]().encode("utf-8")
         else:
             assert self.draw is not None
-            content = figure_bytes(self.draw(), path.suffix[1:])
+            content = figure_bytes(self.draw(), ending[1:])
         try:
             path.write_bytes(content)
         except OSError as error:
