@@ -134,6 +134,17 @@ def f(x):
 """,
         (0.35,),
     ),
+    "nested loops over one variable": (
+        """
+def f(x):
+    for i in range(2):
+        for i in range(3):
+            x = x * 1.5
+        x = x * (i - 0.5)
+    return x * x + i
+""",
+        (1.1,),
+    ),
     "while, if and return nested": (
         """
 def f(x, y):

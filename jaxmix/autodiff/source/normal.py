@@ -140,11 +140,12 @@ def _own_targets(node: ast.FunctionDef) -> set[str]:
 
 def _is_own(target: str, node: ast.FunctionDef, loops: list[ast.For]) -> bool:
     mine = [loop for loop in loops if identifiers(loop.target) == {target}]
-    inside = [part for loop in mine for line in loop.body for part in _uses(target, line)]
+    heads = {loop.target for loop in mine}
+    inside = {part for loop in mine for line in loop.body for part in _uses(target, line)}
     everywhere = _uses(target, node)
-    stores = [part for part in everywhere if isinstance(part.ctx, ast.Store)]
-    return len(stores) == len(mine) and len(inside) + len(mine) == len(everywhere)
+    stores = {part for part in everywhere if isinstance(part.ctx, ast.Store)}
+    return stores == heads and not inside & heads and inside | heads == everywhere
 
 
-def _uses(target: str, node: ast.AST) -> list[ast.Name]:
-    return [part for part in ast.walk(node) if isinstance(part, ast.Name) and part.id == target]
+def _uses(target: str, node: ast.AST) -> set[ast.Name]:
+    return {part for part in ast.walk(node) if isinstance(part, ast.Name) and part.id == target}
