@@ -125,6 +125,21 @@ def test_powers_with_a_counter_are_differentiated_at_zero():
     assert source.transform(f, "reverse")(0.0) == (1.0, (1.0,))
 
 
+ENTRIES = {
+    "a rule": ("i = x[i] * 1", [1, 0, 4]),
+    "a helper": ("i = same(x[i])", [1, 0, 4]),
+    "a helper in a loop": ("for k in range(2):\n        i = same(x[i])", [0, 10, 25]),
+}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_an_index_may_be_overwritten_by_its_entry(name):
+    line, adjoint = ENTRIES[name]
+    body = f"i = 0\n    {line}\n    return x[i] * x[i] * i"
+    f = programs.load(f"def same(v):\n    return v * 1\n\ndef f(x):\n    {body}\n", {})
+    assert source.transform(f, "reverse")([2, 5, 1])[1] == (adjoint,)
+
+
 def test_constant_factors_leave_no_trace_of_a_derivative():
     text = "def f(x1):\n    y = 2 * x1 + 1\n    return y ** 3 - y ** 2\n"
     lines = source.transform(programs.load(text, {})).source.splitlines()

@@ -75,7 +75,8 @@ class _Reverse:
         if isinstance(item, Loop):
             return [self.loop(item)]
         assert isinstance(item, Step)
-        pushes = [statement(f"{self.stack}.append({target})") for target in self.restored(item)]
+        restored = reversed(self.restored(item))
+        pushes = [statement(f"{self.stack}.append({target})") for target in restored]
         made = statement(f"{', '.join(item.targets)} = 0")
         assert isinstance(made, ast.Assign)
         made.value = item.value
@@ -92,6 +93,7 @@ class _Reverse:
         return ast.For(name(item.target), item.head, body or [ast.Pass()], [])
 
     def restored(self, step: Step) -> list[str]:
+        """The variables that the step saves, in the order in which they come back."""
         places = self.overwriting.places
         return [t for t in step.targets if (step, t) in places and t in self.saved]
 
@@ -117,11 +119,11 @@ class _Reverse:
         return [ast.For(name(item.target), expression(template, head=item.head), body, [])]
 
     def backward_step(self, step: Step) -> list[ast.stmt]:
-        """An operand that the step overwrites must be back before the step's terms."""
+        """What the step reads and overwrites must be back before its terms, which need slopes."""
         lines = self.adjoint_updates(step)
-        pops = [statement(f"{t} = {self.stack}.pop()") for t in reversed(self.restored(step))]
-        first = step.target in identifiers(step.value) and not step.slopes
-        return [*pops, *lines] if first else [*lines, *pops]
+        pops = [statement(f"{t} = {self.stack}.pop()") for t in self.restored(step)]
+        count = int(step.target in identifiers(step.value) and step.target in self.restored(step))
+        return [*pops[:count], *lines, *pops[count:]]
 
     def adjoint_updates(self, step: Step) -> list[ast.stmt]:
         if step.target not in self.routine.active:
