@@ -1,6 +1,7 @@
 """Source transformation gives readable programs whose derivatives are those of `jax.grad`."""
 
 import ast
+import functools
 import math
 import os
 import subprocess
@@ -332,9 +333,11 @@ def test_functions_without_plain_source_are_refused():
     exec("def f(x):\n    return x\n", nowhere)
     with pytest.raises(source.SourceError, match="cannot be found; define"):
         source.transform(nowhere["f"])
-    for function in (lambda x: x, math.sin, jnp.sin):
+    for function in (math.sin, jnp.sin):
         with pytest.raises(source.SourceError, match="has no source to transform"):
             source.transform(function)
+    with pytest.raises(source.SourceError, match=r"line 2: .*a lambda; write"):
+        source.transform(programs.load("\nf = lambda x: x\n", {}))
     with pytest.raises(source.SourceError, match="closure over 'rate'"):
         source.transform(closed_over(2.0))
 
@@ -348,13 +351,35 @@ def test_functions_without_plain_source_are_refused():
         ("def f(x):\n    if x > 0:\n        return x\n", "line 1: .*path without a return"),
         ("def f(cos):\n    return math.sin(cos)\n", "line 1: .*'cos'.*rename"),
         ("cos = 3\ndef f(x):\n    return math.sin(cos * x)\n", "line 2: .*'cos'.*rename"),
+        (
+            "@functools.wraps(abs)\ndef g(x):\n    return x\n\ndef f(x):\n    return g(x)\n",
+            "line 1: .*a wrapper of abs",
+        ),
         ("def same(f):\n    return f\n\n@same\ndef f(x):\n    return x\n", "line 5: .*decorated"),
     ],
 )
 def test_signatures_and_names_that_mislead_are_refused(text, words):
-    f = programs.load(text, {"math": math})
+    f = programs.load(text, {"math": math, "functools": functools})
     with pytest.raises(source.SourceError, match=words):
         source.transform(f)
+
+
+INDENTED = '''
+if True:
+    def f(x):
+        """Text
+at the margin."""
+# and a comment
+        y = [x]
+        return y
+'''
+
+
+def test_indented_functions_may_have_lines_at_the_margin():
+    f = programs.load(INDENTED.replace("[x]", "x * x"), {})
+    assert source.transform(f)(3.0, 1.0) == (9.0, 6.0)
+    with pytest.raises(source.SourceError, match=r"line 7: .*a list"):
+        source.transform(programs.load(INDENTED, {}))
 
 
 def test_an_unknown_mode_is_answered_with_a_suggestion():

@@ -53,7 +53,12 @@ def refusal(file: str, node: ast.AST, what: str, advice: str) -> SourceError:
     """Build the error for a construct; the caller raises it."""
     line = getattr(node, "lineno", 0)
     shown = ast.unparse(node).splitlines()[0]
-    return SourceError(f"{file}, line {line}: cannot differentiate {what}, `{shown}`; {advice}")
+    return refusal_at(file, line, f"{what}, `{shown}`", advice)
+
+
+def refusal_at(file: str, line: int, what: str, advice: str) -> SourceError:
+    """Build the error for a line; the caller raises it."""
+    return SourceError(f"{file}, line {line}: cannot differentiate {what}; {advice}")
 
 
 def check(file: str, node: ast.AST) -> None:

@@ -7,7 +7,6 @@ import ast
 import builtins
 import inspect
 import math
-import textwrap
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
@@ -15,7 +14,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from jaxmix.autodiff.source.code import identifiers
-from jaxmix.autodiff.source.grammar import SourceError, check, refusal
+from jaxmix.autodiff.source.grammar import SourceError, check, refusal, refusal_at
 from jaxmix.autodiff.source.rules import ARITIES, known_name
 
 
@@ -89,19 +88,31 @@ def read(function: Any) -> Reading:
         SourceError: where there is no source, or the function is outside of the grammar.
     """
     title = getattr(function, "__name__", repr(function))
-    if not isinstance(function, FunctionType) or title == "<lambda>":
+    if not isinstance(function, FunctionType):
         raise SourceError(f"{title} has no source to transform; give a function written with def")
-    try:
-        lines, first = inspect.getsourcelines(function)
-    except (OSError, TypeError):
-        message = f"the source of {title} cannot be found; define the function in a file"
-        raise SourceError(message) from None
-    node = ast.parse(textwrap.dedent("".join(lines))).body[0]
-    ast.increment_lineno(node, max(first, 1) - 1)
-    file = Path(function.__code__.co_filename).name
+    file, line = Path(function.__code__.co_filename).name, function.__code__.co_firstlineno
+    if hasattr(function, "__wrapped__"):
+        advice = "call the plain function itself"
+        raise refusal_at(file, line, f"a wrapper of {title}", advice)
+    if title == "<lambda>":
+        raise refusal_at(file, line, "a lambda", "write the function with def")
+    node = _definition(function)
     if not isinstance(node, ast.FunctionDef):
         raise refusal(file, node, "what is no plain function", "write it with def")
     return _checked(function, file, node)
+
+
+def _definition(function: FunctionType) -> ast.stmt:
+    """The statement that defines a function, which may stand at any depth of its file."""
+    try:
+        lines, first = inspect.getsourcelines(function)
+    except (OSError, TypeError):
+        message = f"the source of {function.__name__} cannot be found; define it in a file"
+        raise SourceError(message) from None
+    indented = lines[0][0].isspace()
+    node = ast.parse("".join(["if True:\n" * indented, *lines])).body[0]
+    ast.increment_lineno(node, first - 1 - indented)
+    return node.body[0] if isinstance(node, ast.If) else node
 
 
 def _checked(function: FunctionType, file: str, node: ast.FunctionDef) -> Reading:
