@@ -12,8 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import programs
 import pytest
+from scipy import ndimage
 from test_realizations import SOURCE, assert_agree_with_jax
 
+from jaxmix import dual
 from jaxmix.autodiff import source
 
 MATH = {name: getattr(math, name) for name in programs.FUNCTIONS}
@@ -266,6 +268,9 @@ REFUSED = {
     "a complex number": ("y = 1j", "no real number"),
     "an unknown function": ("y = print(x)", "unknown function"),
     "a reduction": ("y = np.max(x)", "unknown function"),
+    "a reduction of dual numbers": ("y = dual.max(x, 0)", "unknown function"),
+    "a function named like math's": ("y = erf(x)", "unknown function"),
+    "a function of arrays": ("y = ndimage.maximum(x, x)", "unknown function"),
     "a function of another module": ("y = os.getcwd()", "unknown function"),
     "an undefined name": ("y = x * nowhere", "undefined name"),
     "a keyword": ("y = helper(a=x)", "keyword"),
@@ -309,11 +314,19 @@ class Thing:
     rate = 2.0
 
 
+@np.vectorize
+def erf(x):
+    return 3 * x
+
+
+OBJECTS = {"thing": Thing(), "array": np.ones(2), "erf": erf}
+
+
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_transformed_is_refused_with_its_line(name, mode):
     body, words = REFUSED[name]
-    names = {**MATH, "np": np, "os": os, "thing": Thing(), "array": np.ones(2)}
+    names = {**MATH, **OBJECTS, "np": np, "os": os, "dual": dual, "ndimage": ndimage}
     f = programs.load(f"{HEAD}    y = 1.0\n    {body}\n    return y\n", names)
     line = 10 + body.partition("# here")[0].count("\n") * ("# here" in body)
     with pytest.raises(source.SourceError, match=rf"line {line}: .*{words}") as refused:

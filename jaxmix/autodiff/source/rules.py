@@ -8,6 +8,7 @@ At kinks (abs at 0, ties of max and min, integers of %) the programs take one si
 
 import ast
 import math
+import sys
 from typing import Any, NamedTuple
 
 from jaxmix.autodiff.source.code import expression, identifiers, name
@@ -72,7 +73,11 @@ NUMPY = {
     **{"maximum": "max", "minimum": "min"},
 }
 
-ORIGINS = ("builtins", "jax", "jaxmix", "math", "numpy", "scipy")
+LIBRARIES = (
+    *("builtins", "math", "numpy", "scipy.special", "jaxmix.dual"),
+    *("jax.numpy", "jax.scipy.special", "jax.lax", "jax.nn"),
+)
+"""Where known functions come from; max and min of arrays are no functions of two numbers."""
 
 
 class Term(NamedTuple):
@@ -88,19 +93,19 @@ class Term(NamedTuple):
 
 
 def known_name(called: Any) -> str | None:
-    """The name in `ARITIES` of a function of Python, `math`, NumPy, SciPy or JAX.
+    """The name in `ARITIES` of a function of Python, `math`, NumPy, SciPy, JAX or jaxmix.
 
-    It goes by what the function is, not by what a program calls it.
+    It goes by the very function that a library has under the name, not by what a program calls it.
 
     Example:
         >>> known_name(math.sin), known_name(print)
         ('sin', None)
     """
-    origin = (getattr(called, "__module__", None) or type(called).__module__).split(".")[0]
     given = getattr(called, "__name__", "")
-    of_arrays = given in CHOICES and origin not in ("builtins", "jaxmix")
     known = NUMPY.get(given, given)
-    return known if origin in ORIGINS and known in ARITIES and not of_arrays else None
+    homes = ("builtins",) if given in CHOICES else LIBRARIES
+    same = (getattr(sys.modules.get(home), given, None) is called for home in homes)
+    return known if known in ARITIES and any(same) else None
 
 
 def terms(value: ast.expr, result: str) -> list[Term]:
