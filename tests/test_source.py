@@ -143,6 +143,21 @@ def test_an_index_may_be_overwritten_by_its_entry(name):
     assert source.transform(f, "reverse")([2, 5, 1])[1] == (adjoint,)
 
 
+POWER = "def power(x, n):\n    return x ** n\n\ndef f(x):\n    return power(x, 2)\n"
+
+
+def test_powers_of_negative_numbers_have_a_slope_by_the_base():
+    f = programs.load(POWER, {})
+    assert source.transform(f)(-3.0, 1.0) == (9.0, -6.0)
+    assert source.transform(f, "reverse")(-3.0) == (9.0, (-6.0,))
+    power = f.__globals__["power"]
+    assert source.transform(power)(-3.0, 2, 1.0, 0.0) == (9.0, -6.0)
+    assert math.isnan(source.transform(power)(-3.0, 2, 1.0, 1.0)[1])
+    _, (by_base, by_exponent) = source.transform(power, "reverse")(-3.0, 2)
+    assert by_base == -6.0
+    assert math.isnan(by_exponent)
+
+
 def test_constant_factors_leave_no_trace_of_a_derivative():
     text = "def f(x1):\n    y = 2 * x1 + 1\n    return y ** 3 - y ** 2\n"
     lines = source.transform(programs.load(text, {})).source.splitlines()

@@ -193,9 +193,14 @@ def _templates(value: ast.expr) -> tuple[str, ...]:
 
 
 def _power(base: float | None, exponent: float | None) -> tuple[str, str]:
-    """Guarded where 0 ** -1 or log(0) would stand beside a factor that is 0."""
+    """Guarded where 0 ** -1 or log(0) would stand beside a factor that is 0.
+
+    A power of a negative base has no slope by its exponent: nan, unless nothing asks for it.
+    """
     by_base = "(b * a ** (b - 1) if b else 0.0) * d"
-    by_exponent = "log(a) * r * d" if base else "(log(a) * r if a else 0.0) * d"
+    by_exponent = "log(a) * r * d"
+    if base is None or base <= 0:
+        by_exponent += " if a > 0 else float('nan') if a and d else 0.0"
     if exponent is not None:
         short = {1.0: "1", 2.0: "a"}
         power = short.get(exponent, f"a ** {exponent - 1!r}")
