@@ -211,6 +211,11 @@ while True:
     if x > 2.9:
         continue
     x = x + 0.1 * y""",
+    "a loop on a number": """
+while 1:
+    x = x * 1.1
+    if x > 3:
+        return x * y""",
     "an operand overwritten by its own result": """
 x = x * x
 x = exp(-x)

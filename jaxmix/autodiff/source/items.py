@@ -114,7 +114,7 @@ def _always_exits(item: Item) -> bool:
     if isinstance(item, Branch):
         return always_exits(item.yes) and always_exits(item.no)
     if isinstance(item, Loop):
-        endless = isinstance(item.head, ast.Constant) and item.head.value is True
+        endless = isinstance(item.head, ast.Constant) and bool(item.head.value)
         return endless and "break" not in exits(item.body)
     return isinstance(item, Exit)
 
