@@ -388,6 +388,11 @@ def test_functions_without_plain_source_are_refused():
             "@functools.wraps(abs)\ndef g(x):\n    return x\n\ndef f(x):\n    return g(x)\n",
             "line 1: .*a wrapper of abs",
         ),
+        (
+            "exp2 = 2.0\n\ndef h(x):\n    return exp2 * x\n\n"
+            "def f(x):\n    return h(x) + math.exp2(x)\n",
+            "line 6: .*'exp2'.*rename",
+        ),
         ("def same(f):\n    return f\n\n@same\ndef f(x):\n    return x\n", "line 5: .*decorated"),
     ],
 )

@@ -6,7 +6,7 @@ derivative program imports nothing but `math`.
 
 import ast
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -117,10 +117,11 @@ def transform(f: Callable[..., Any], mode: str = "forward") -> Derivative:
         raise unknown("mode", mode, MODES)
     routines = _routines(reachable(f), mode)
     functions = [MODES[mode].emit(routine) for routine in routines]
+    constants = {name: value for routine in routines for name, value in routine.constants.items()}
     for routine, definition in zip(routines, functions):
-        _check_names(routine, definition)
+        _check_names(routine.reading, definition, constants.keys())
     source = "\n\n\n".join(printed(definition) for definition in functions)
-    preamble = _preamble(routines, functions)
+    preamble = _preamble(routines, functions, constants)
     namespace: dict[str, Any] = {}
     exec(preamble + source, namespace)
     return Derivative(source, mode, preamble, namespace[routines[-1].derivative])
@@ -138,17 +139,18 @@ def _routines(readings: dict[FunctionType, Reading], mode: str) -> list[Routine]
     return list(routines.values())
 
 
-def _check_names(routine: Routine, definition: ast.FunctionDef) -> None:
+def _check_names(reading: Reading, definition: ast.FunctionDef, constants: Set[str]) -> None:
     """No variable or constant of the program may hide a function that the derivative calls."""
     calls = [part.func for part in ast.walk(definition) if isinstance(part, ast.Call)]
-    hidden = identifiers(*calls) & (routine.reading.variables | routine.constants.keys())
+    hidden = identifiers(*calls) & (reading.variables | constants)
     for variable in sorted(hidden):
         what = f"the variable {variable!r}, which hides a function that the derivative calls"
-        raise routine.reading.refuse(routine.reading.node, what, "rename the variable")
+        raise reading.refuse(reading.node, what, "rename the variable")
 
 
-def _preamble(routines: list[Routine], functions: list[ast.FunctionDef]) -> str:
-    constants = {name: value for routine in routines for name, value in routine.constants.items()}
+def _preamble(
+    routines: list[Routine], functions: list[ast.FunctionDef], constants: dict[str, float | int]
+) -> str:
     used: set[str] = set()
     for routine, definition in zip(routines, functions):
         used |= identifiers(definition) - routine.reading.variables
