@@ -420,6 +420,14 @@ def test_indented_functions_may_have_lines_at_the_margin():
         source.transform(programs.load(INDENTED, {}))
 
 
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_constants_may_be_larger_than_any_float(mode):
+    text = "HUGE = 10 ** 400\n\ndef f(x):\n    return x * x if x < HUGE else x\n"
+    derivative = source.transform(programs.load(text, {}), mode)
+    assert derivative(3.0, 1.0)[0] == 9.0
+    assert f"HUGE = {10**400}" in derivative.module()
+
+
 def test_an_unknown_mode_is_answered_with_a_suggestion():
     f = programs.load(programs.NAMED["a branch"][0], MATH)
     with pytest.raises(ValueError, match="unknown mode 'revers'; did you mean 'reverse'"):

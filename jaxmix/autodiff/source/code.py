@@ -46,7 +46,8 @@ def literal(number: float | int) -> ast.expr:
         >>> ast.unparse(literal(float("inf")))
         "float('inf')"
     """
-    return expression(repr(number) if math.isfinite(number) else f"float('{number}')")
+    plain = isinstance(number, int) or math.isfinite(number)
+    return expression(repr(number) if plain else f"float('{number}')")
 
 
 def identifiers(*nodes: ast.AST) -> set[str]:
