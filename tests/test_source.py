@@ -420,6 +420,24 @@ def test_indented_functions_may_have_lines_at_the_margin():
         source.transform(programs.load(INDENTED, {}))
 
 
+LONG = {
+    "a sum": ("return " + " + ".join(["x"] * 800), 2),
+    "a chain of elifs": (
+        "if x < 0:\n        x = 0\n" + "    elif x < 1:\n        x = 1\n" * 300,
+        602,
+    ),
+    "returns": ("if x < 1:\n        return x\n    x = x - 1\n    " * 120, 2),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_what_is_nested_too_deeply_is_refused_with_its_line(name):
+    body, line = LONG[name]
+    f = programs.load(f"def f(x):\n    {body}\n    return x\n", {})
+    with pytest.raises(source.SourceError, match=f"line {line}: .* so .*; split it"):
+        source.transform(f, "reverse")
+
+
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
 def test_constants_may_be_larger_than_any_float(mode):
     text = "HUGE = 10 ** 400\n\ndef f(x):\n    return x * x if x < HUGE else x\n"

@@ -5,6 +5,8 @@ outside of it raises, so that no derivative is silently wrong.
 """
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 ALLOWED = (
     *(ast.Assign, ast.AugAssign, ast.If, ast.For, ast.While, ast.Return, ast.Break, ast.Continue),
@@ -59,6 +61,26 @@ def refusal(file: str, node: ast.AST, what: str, advice: str) -> SourceError:
 def refusal_at(file: str, line: int, what: str, advice: str) -> SourceError:
     """Build the error for a line; the caller raises it."""
     return SourceError(f"{file}, line {line}: cannot differentiate {what}; {advice}")
+
+
+@contextmanager
+def limited_depth(file: str, node: ast.FunctionDef) -> Iterator[None]:
+    """Refuse a function that is nested deeper than Python follows, itself or in its derivative."""
+    try:
+        yield
+    except (RecursionError, IndentationError):
+        what = "an expression or a chain of branches and exits so long"
+        advice = "split it over lines or functions"
+        raise refusal_at(file, _deepest_line(node), what, advice) from None
+
+
+def _deepest_line(node: ast.FunctionDef) -> int:
+    line = node.lineno
+    level: list[ast.AST] = [node]
+    while level:
+        line = next((part.lineno for part in level if isinstance(part, ast.expr | ast.stmt)), line)
+        level = [child for part in level for child in ast.iter_child_nodes(part)]
+    return line
 
 
 def check(file: str, node: ast.AST) -> None:

@@ -14,7 +14,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from jaxmix.autodiff.source.code import identifiers
-from jaxmix.autodiff.source.grammar import SourceError, check, refusal, refusal_at
+from jaxmix.autodiff.source.grammar import SourceError, check, limited_depth, refusal, refusal_at
 from jaxmix.autodiff.source.rules import ARITIES, known_name
 
 
@@ -125,9 +125,10 @@ def _checked(function: FunctionType, file: str, node: ast.FunctionDef) -> Readin
     extra = (parameters.vararg, parameters.kwarg, *parameters.kwonlyargs, *parameters.defaults)
     if any(extra):
         raise refusal(file, node, "a star or default argument", "use plain positional arguments")
-    _Plain().visit(node)
-    for statement in node.body:
-        check(file, statement)
+    with limited_depth(file, node):
+        _Plain().visit(node)
+        for statement in node.body:
+            check(file, statement)
     arguments = tuple(argument.arg for argument in (*parameters.posonlyargs, *parameters.args))
     stored = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and _is_stored(part)}
     return Reading(function.__globals__, file, node, arguments, frozenset(arguments) | stored)

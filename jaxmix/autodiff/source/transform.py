@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from jaxmix.autodiff.source import forward, reverse
 from jaxmix.autodiff.source.code import identifiers, literal, printed
+from jaxmix.autodiff.source.grammar import limited_depth
 from jaxmix.autodiff.source.items import Routine
 from jaxmix.autodiff.source.names import Names
 from jaxmix.autodiff.source.normal import normalize
@@ -116,11 +117,12 @@ def transform(f: Callable[..., Any], mode: str = "forward") -> Derivative:
     if mode not in MODES:
         raise unknown("mode", mode, MODES)
     routines = _routines(reachable(f), mode)
-    functions = [MODES[mode].emit(routine) for routine in routines]
+    functions = [_emitted(routine, mode) for routine in routines]
     constants = {name: value for routine in routines for name, value in routine.constants.items()}
     for routine, definition in zip(routines, functions):
         _check_names(routine.reading, definition, constants.keys())
-    source = "\n\n\n".join(printed(definition) for definition in functions)
+    texts = [_text(routine.reading, function) for routine, function in zip(routines, functions)]
+    source = "\n\n\n".join(texts)
     preamble = _preamble(routines, functions, constants)
     namespace: dict[str, Any] = {}
     exec(preamble + source, namespace)
@@ -135,8 +137,22 @@ def _routines(readings: dict[FunctionType, Reading], mode: str) -> list[Routine]
     for f, reading in readings.items():
         names = Names(taken.union(titles.values()), len(reading.arguments), MODES[mode].PARTNER)
         plain = Plain(reading, routines, tangents=mode == "forward")
-        routines[f] = normalize(plain, titles[f], names)
+        with limited_depth(reading.file, reading.node):
+            routines[f] = normalize(plain, titles[f], names)
     return list(routines.values())
+
+
+def _emitted(routine: Routine, mode: str) -> ast.FunctionDef:
+    with limited_depth(routine.reading.file, routine.reading.node):
+        return MODES[mode].emit(routine)
+
+
+def _text(reading: Reading, definition: ast.FunctionDef) -> str:
+    """The definition as text, which Python must be able to read."""
+    with limited_depth(reading.file, reading.node):
+        text = printed(definition)
+        compile(text, reading.file, "exec")
+    return text
 
 
 def _check_names(reading: Reading, definition: ast.FunctionDef, constants: Set[str]) -> None:
