@@ -79,14 +79,18 @@ def transform(f: Callable[..., Any], mode: str = "forward") -> Derivative:
 
     The program computes one number from numbers, and from lists of numbers that it indexes, by
     assignments, arithmetic, the elementary functions, branches, loops and functions of its own
-    module. It may use the functions of `math` under NumPy's or JAX's names, too.
+    module. It may use the functions of `math` under NumPy's or JAX's names, too. Constants of its
+    module are taken as they are now: the derivative does not see them change later. At kinks it
+    takes one side where dual numbers may not (`notes/autodiff.md`).
 
     Args:
         f: a function whose source Python can find.
         mode: "forward" for df(x1, x2, dx1, dx2), which returns the value and its tangent along
             (dx1, dx2); "reverse" for grad_f(x1, x2, seed=1.0), which returns the value and the
             tuple of the arguments' adjoints x1_bar, x2_bar: the partial derivatives, times seed.
-            A list of numbers has a list for its tangent and its adjoint.
+            A list of numbers has a list for its tangent and its adjoint; an argument that the
+            program neither indexes nor measures by len counts as one number, with the adjoint 0.0
+            where nothing depends on it.
 
     Returns:
         The derivative program, which can be printed and called.
