@@ -158,6 +158,42 @@ def test_powers_of_negative_numbers_have_a_slope_by_the_base():
     assert math.isnan(by_exponent)
 
 
+TESTED = """
+def half(c, n):
+    total = 0.0
+    for i in range(n):
+        old, total = total, total + c[i] / 2
+    return total
+
+def root(c):
+    "The square root of half a sum."
+    return np.sqrt(half(c, len(c)))
+
+def f(c):
+    if root(c) > 1:
+        return c[0]
+    return c[1] * 3
+"""
+VALUES = """\
+def value_half(c, n):
+    total = 0.0
+    for i in range(n):
+        old, total = (total, total + c[i] / 2)
+    return total
+
+
+def value_root(c):
+    return sqrt(value_half(c, len(c)))"""
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_a_helper_in_a_test_needs_no_derivative(mode):
+    derivative = source.transform(programs.load(TESTED, {"np": np}), mode)
+    assert derivative.source.startswith(VALUES)
+    seed, slopes = ([0.0, 1.0], 3.0) if mode == "forward" else (1.0, ([0.0, 3.0],))
+    assert derivative([0.0, 0.0], seed) == (0.0, slopes)
+
+
 def test_constant_factors_leave_no_trace_of_a_derivative():
     text = "def f(x1):\n    y = 2 * x1 + 1\n    return y ** 3 - y ** 2\n"
     lines = source.transform(programs.load(text, {})).source.splitlines()

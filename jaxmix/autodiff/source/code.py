@@ -76,7 +76,7 @@ def printed(definition: ast.FunctionDef) -> str:
     """The text of a function, its returned tuples without parentheses."""
     lines = ast.unparse(definition) + "\n"
     for part in ast.walk(definition):
-        if isinstance(part, ast.Return) and part.value:
+        if isinstance(part, ast.Return) and isinstance(part.value, ast.Tuple):
             value = ast.unparse(part.value)
             lines = lines.replace(f"return {value}\n", f"return {value[1:-1]}\n")
     return lines.removesuffix("\n")

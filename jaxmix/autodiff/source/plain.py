@@ -9,16 +9,28 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 
 from jaxmix.autodiff.source.activity import list_arguments
-from jaxmix.autodiff.source.code import expression, literal, name
+from jaxmix.autodiff.source.code import literal, name
 from jaxmix.autodiff.source.items import Routine
 from jaxmix.autodiff.source.reading import Reading, is_of_math
 
 
 class Plain:
-    """Copies expressions of one function, and collects the constants of its module."""
+    """Copies expressions of one function.
 
-    def __init__(self, reading: Reading, helpers: Mapping[FunctionType, Routine], tangents: bool):
-        self.reading, self.helpers, self.tangents = reading, helpers, tangents
+    Attributes:
+        constants: the numbers of its module in what was copied.
+        values: the name of every function's copy for its value alone.
+        valued: the helpers that were called for their values.
+    """
+
+    def __init__(
+        self,
+        reading: Reading,
+        helpers: Mapping[FunctionType, Routine],
+        values: Mapping[FunctionType, str],
+    ):
+        self.reading, self.helpers, self.values = reading, helpers, values
+        self.valued: set[FunctionType] = set()
         lists = {helper: routine.lists for helper, routine in helpers.items()}
         self.lists = list_arguments(reading, lists)
         self.constants: dict[str, float | int] = {}
@@ -75,25 +87,14 @@ class Plain:
     def call(self, node: ast.Call) -> ast.expr:
         callee = self.reading.callee(node)
         if isinstance(callee, FunctionType):
-            return self.value_of_helper(node, callee)
+            self.valued.add(callee)
+            return ast.Call(name(self.values[callee]), self.arguments(node, callee, self), [])
         if callee == "len":
             return ast.Call(name(callee), [self.whole_list(node.args[0])], [])
         arguments = [self(part) for part in node.args]
         if callee == "pow":
             return ast.BinOp(arguments[0], ast.Pow(), arguments[1])
         return ast.Call(name(callee), arguments, [])
-
-    def value_of_helper(self, node: ast.Call, callee: FunctionType) -> ast.expr:
-        """The helper's derivative function called for its value, with any tangents."""
-        arguments = self.arguments(node, callee, self)
-        if self.tangents:
-            lists, parameters = self.helpers[callee].lists, self.helpers[callee].reading.arguments
-            arguments += [
-                given if parameter in lists else ast.Constant(0.0)
-                for parameter, given in zip(parameters, arguments)
-            ]
-        called = ast.Call(name(self.helpers[callee].derivative), arguments, [])
-        return expression("called[0]", called=called)
 
     def arguments(
         self, node: ast.Call, callee: FunctionType, write: Callable[[ast.expr], ast.expr]

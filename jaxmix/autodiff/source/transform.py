@@ -8,7 +8,7 @@ import ast
 import math
 from collections.abc import Callable, Set
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from jaxmix.autodiff.source import forward, reverse
 from jaxmix.autodiff.source.code import identifiers, literal, printed
@@ -18,7 +18,11 @@ from jaxmix.autodiff.source.names import Names
 from jaxmix.autodiff.source.normal import normalize
 from jaxmix.autodiff.source.plain import Plain
 from jaxmix.autodiff.source.reading import Reading, reachable, taken_names
+from jaxmix.autodiff.source.values import value_functions
 from jaxmix.suggestions import unknown
+
+Written: TypeAlias = tuple[Reading, ast.FunctionDef]
+"""A function of the derivative program, after the function of the user's that it comes from."""
 
 MODES = {"forward": forward, "reverse": reverse}
 
@@ -120,35 +124,42 @@ def transform(f: Callable[..., Any], mode: str = "forward") -> Derivative:
     """
     if mode not in MODES:
         raise unknown("mode", mode, MODES)
-    routines = _routines(reachable(f), mode)
-    functions = [_emitted(routine, mode) for routine in routines]
-    constants = {name: value for routine in routines for name, value in routine.constants.items()}
-    for routine, definition in zip(routines, functions):
-        _check_names(routine.reading, definition, constants.keys())
-    texts = [_text(routine.reading, function) for routine, function in zip(routines, functions)]
-    source = "\n\n\n".join(texts)
-    preamble = _preamble(routines, functions, constants)
+    readings = reachable(f)
+    plains, routines = _routines(readings, mode)
+    functions = [*value_functions(plains), *(_emitted(routine, mode) for routine in routines)]
+    constants = {
+        name: value for plain in plains.values() for name, value in plain.constants.items()
+    }
+    for reading, definition in functions:
+        _check_names(reading, definition, constants.keys())
+    source = "\n\n\n".join(_text(reading, definition) for reading, definition in functions)
+    preamble = _preamble(functions, constants)
     namespace: dict[str, Any] = {}
     exec(preamble + source, namespace)
     return Derivative(source, mode, preamble, namespace[routines[-1].derivative])
 
 
-def _routines(readings: dict[FunctionType, Reading], mode: str) -> list[Routine]:
+def _routines(
+    readings: dict[FunctionType, Reading], mode: str
+) -> tuple[dict[FunctionType, Plain], list[Routine]]:
     taken = taken_names(readings)
     given = Names(taken, 0, "")
     titles = {f: given.fresh(MODES[mode].PREFIX + f.__name__) for f in readings}
+    values = {f: given.fresh(f"value_{f.__name__}") for f in readings}
+    taken = taken.union(titles.values(), values.values())
+    plains: dict[FunctionType, Plain] = {}
     routines: dict[FunctionType, Routine] = {}
     for f, reading in readings.items():
-        names = Names(taken.union(titles.values()), len(reading.arguments), MODES[mode].PARTNER)
-        plain = Plain(reading, routines, tangents=mode == "forward")
+        names = Names(taken, len(reading.arguments), MODES[mode].PARTNER)
+        plains[f] = Plain(reading, routines, values)
         with limited_depth(reading.file, reading.node):
-            routines[f] = normalize(plain, titles[f], names)
-    return list(routines.values())
+            routines[f] = normalize(plains[f], titles[f], names)
+    return plains, list(routines.values())
 
 
-def _emitted(routine: Routine, mode: str) -> ast.FunctionDef:
+def _emitted(routine: Routine, mode: str) -> Written:
     with limited_depth(routine.reading.file, routine.reading.node):
-        return MODES[mode].emit(routine)
+        return routine.reading, MODES[mode].emit(routine)
 
 
 def _text(reading: Reading, definition: ast.FunctionDef) -> str:
@@ -168,12 +179,10 @@ def _check_names(reading: Reading, definition: ast.FunctionDef, constants: Set[s
         raise reading.refuse(reading.node, what, "rename the variable")
 
 
-def _preamble(
-    routines: list[Routine], functions: list[ast.FunctionDef], constants: dict[str, float | int]
-) -> str:
+def _preamble(functions: list[Written], constants: dict[str, float | int]) -> str:
     used: set[str] = set()
-    for routine, definition in zip(routines, functions):
-        used |= identifiers(definition) - routine.reading.variables
+    for reading, definition in functions:
+        used |= identifiers(definition) - reading.variables
     imports = sorted((used & vars(math).keys()) - constants.keys())
     lines = [f"from math import {', '.join(imports)}\n"] if imports else []
     lines += [f"{name} = {ast.unparse(literal(value))}\n" for name, value in constants.items()]
