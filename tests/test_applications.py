@@ -115,3 +115,69 @@ def test_van_der_pols_oscillator():
 def test_a_step_without_a_state_is_an_error():
     with pytest.raises(ArithmeticError, match="smaller steps"):
         implicit_euler(lambda t, y: y * y, 1.0, np.array([0.0, 10.0]))
+
+
+def test_a_parameter_without_effect_stays_and_the_others_are_fitted():
+    t = np.linspace(0, 2, 9)
+    found = least_squares(lambda p: p[0] * t - 3 * t, [1.0, 5.0])
+    assert found.converged
+    np.testing.assert_allclose(found.x, [3.0, 5.0], rtol=1e-12)
+
+
+def test_redundant_parameters_are_fitted_together():
+    t = np.linspace(0, 2, 9)
+    found = least_squares(lambda p: (p[0] + p[1]) * t - 3 * t, [1.0, 5.0])
+    assert found.converged
+    assert sum(found.x) == pytest.approx(3.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("start", [1.0, [1.0]])
+def test_one_parameter_and_residuals_in_a_list(start):
+    found = least_squares(
+        lambda p: [p * 2.0 - 6.0, p - 3.0] if np.ndim(start) == 0 else p - 3, start
+    )
+    assert found.converged
+    np.testing.assert_allclose(found.x, np.full(np.shape(start), 3.0), rtol=1e-12)
+
+
+def uphill_from_everywhere(x):
+    """Its value is larger wherever it is asked for next, whatever its slope of 1 promises."""
+    uphill_from_everywhere.asked += 1
+    return x * x + x + 10 * uphill_from_everywhere.asked
+
+
+@pytest.mark.parametrize("solve", [minimize, least_squares])
+def test_steps_that_never_succeed_are_not_convergence(solve):
+    uphill_from_everywhere.asked = 0
+    found = solve(uphill_from_everywhere, 1.0, max_steps=3)
+    assert not found.converged
+    assert np.all(found.path == 1.0)
+
+
+def test_a_kink_is_not_a_stationary_point():
+    assert not minimize(lambda x: abs(x - 0.3) + x * x, 1.0).converged
+
+
+def test_a_constant_is_stationary_and_a_plane_nowhere():
+    assert minimize(lambda x: 0 * x + 2.0, 1.0).converged
+    assert not minimize(lambda x: 3 * x, 1.0, max_steps=5).converged
+
+
+@pytest.mark.parametrize("start", [0.0, [0.0, 0.0]])
+def test_a_start_at_the_root_has_converged(start):
+    found = newton(lambda x: x * x, start)
+    assert found.converged
+    assert np.all(found.x == 0)
+
+
+@pytest.mark.parametrize("f", [lambda x: x[0] - 1.0, lambda x: dual.concatenate([x, x])])
+def test_as_many_equations_as_unknowns(f):
+    with pytest.raises(ValueError, match="equations for 2 unknowns; see least_squares"):
+        newton(f, [1.0, 2.0])
+
+
+def test_equations_and_rates_may_come_in_lists():
+    found = newton(lambda x: [x[0] + x[1] - 3, x[0] * x[1] - 2], [0.5, 3.0])
+    np.testing.assert_allclose(found.x, [1.0, 2.0], rtol=1e-12)
+    states = implicit_euler(lambda t, y: [y[1], -y[0]], [1.0, 0.0], np.array([0.0, 0.5]))
+    np.testing.assert_allclose(states[-1], [0.8, -0.4], rtol=1e-12)

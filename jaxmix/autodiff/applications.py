@@ -11,16 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxmix import dual
+from jaxmix.autodiff import iterations
+from jaxmix.autodiff.iterations import Function, Iterates, solved, stacked
 
-Function = Callable[[Any], Any]
-
-
-class Iterates(NamedTuple):
-    """Where an iteration went: its last point, all points [t + 1 ...], and whether it converged."""
-
-    x: Any
-    path: np.ndarray
-    converged: bool
+START_DAMPING = 1e-3
 
 
 def newton(f: Function, x: Any, tol: float = 1e-12, max_steps: int = 50) -> Iterates:
@@ -35,13 +29,26 @@ def newton(f: Function, x: Any, tol: float = 1e-12, max_steps: int = 50) -> Iter
     Returns:
         The iterates; not converged where steps ran out or a Jacobian was singular.
 
+    Raises:
+        ValueError: unless f gives as many numbers as it takes.
+
     Examples:
         >>> round(float(newton(lambda x: x * x - 2, 1.0).x), 12)
         1.414213562373
 
     Source: notes/autodiff.md, eq. 11.
     """
-    return _iterate(lambda x: -_solved(dual.jacobian(f)(x), np.asarray(f(x))), x, tol, max_steps)
+
+    def step(x: np.ndarray) -> tuple[Any, Any]:
+        y = np.asarray(stacked(f(x)))
+        if y.size != x.size:
+            advice = "see least_squares and minimize for other numbers of them"
+            raise ValueError(f"newton got {y.size} equations for {x.size} unknowns; {advice}")
+        slopes = dual.jacobian(lambda x: stacked(f(x)))(x)
+        move = np.reshape(-solved(slopes, y) if np.any(y) else 0 * y, x.shape)
+        return move, move
+
+    return iterations.iterate(step, x, tol, max_steps)
 
 
 def minimize(f: Function, x: Any, tol: float = 1e-12, max_steps: int = 100) -> Iterates:
@@ -57,7 +64,7 @@ def minimize(f: Function, x: Any, tol: float = 1e-12, max_steps: int = 100) -> I
         max_steps: steps after which to give up.
 
     Returns:
-        The iterates.
+        The iterates; converged at a stationary point, which steps reach downhill.
 
     Examples:
         >>> rosenbrock = lambda x: (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
@@ -67,24 +74,29 @@ def minimize(f: Function, x: Any, tol: float = 1e-12, max_steps: int = 100) -> I
     Source: notes/autodiff.md, eq. 12; Nocedal & Wright (2006), Numerical Optimization, ch. 3.4.
     """
 
-    def step(x: np.ndarray) -> np.ndarray:
+    def step(x: np.ndarray) -> tuple[Any, Any]:
         slope = np.atleast_1d(dual.jacobian(f)(x))
         curvature, directions = np.linalg.eigh(np.reshape(dual.hessian(f)(x), (slope.size,) * 2))
         usable = np.maximum(np.abs(curvature), 1e-10 * np.abs(curvature).max())
+        usable[usable == 0] = 1.0  # on a plane any step down will do
         down = -directions @ ((directions.T @ slope.ravel()) / usable)
-        return _halved(f, x, np.reshape(down, x.shape), float(down @ slope.ravel()))
+        move = np.reshape(down, x.shape)
+        return _halved(f, x, move, float(down @ slope.ravel())), move
 
-    return _iterate(step, x, tol, max_steps)
+    return iterations.iterate(step, x, tol, max_steps)
 
 
-def _halved(f: Function, x: np.ndarray, move: np.ndarray, slope: float) -> np.ndarray:
-    """The longest of move, move / 2, ... that lowers f by a share of what its slope promises."""
+def _halved(f: Function, x: np.ndarray, move: Any, slope: float) -> Any:
+    """The longest of move, move / 2, ... that lowers f by a share of what its slope promises.
+
+    NaN where none does.
+    """
     here = f(x)
     for _ in range(60):
         if f(x + move) <= here + 1e-4 * slope + 1e-15 * abs(here):
             return move
         move, slope = move / 2, slope / 2
-    return 0 * move
+    return np.full_like(move, np.nan)
 
 
 def least_squares(
@@ -93,13 +105,14 @@ def least_squares(
     """Minimize a sum of squares by Levenberg and Marquardt's method: an inverse problem.
 
     Args:
-        residuals: from parameters [p] to differences of model and data [n].
+        residuals: from a parameter or parameters [p] to differences of model and data [n].
         x: where to start.
         tol: the step, relative to 1 + |x|, at which to stop.
         max_steps: steps after which to give up.
 
     Returns:
-        The iterates.
+        The iterates; converged at a stationary point of the sum. Parameters that have no effect
+        stay where they are.
 
     Examples:
         >>> t = np.linspace(0.0, 2.0, 9)
@@ -110,43 +123,19 @@ def least_squares(
 
     Source: notes/autodiff.md, eq. 13; Nocedal & Wright (2006), Numerical Optimization, ch. 10.3.
     """
-    damping = 1e-3
+    damping = START_DAMPING
 
-    def step(x: np.ndarray) -> np.ndarray:
+    def step(x: np.ndarray) -> tuple[Any, Any]:
         nonlocal damping
-        r, jacobian = residuals(x), dual.jacobian(residuals)(x)
-        normal, slope = jacobian.T @ jacobian, jacobian.T @ r
+        damped, goes_down = iterations.normal_equations(lambda p: stacked(residuals(p)), x)
         for _ in range(60):
-            move = -_solved(normal + damping * np.diag(np.diag(normal)), slope)
-            if np.sum(residuals(x + move) ** 2) <= np.sum(r**2):
+            if goes_down(move := damped(damping)):
                 damping = max(damping / 10, 1e-15)
-                return move
+                return move, damped(START_DAMPING)
             damping = damping * 10
-        return 0 * slope
+        return np.full_like(x, np.nan), damped(START_DAMPING)
 
-    return _iterate(step, x, tol, max_steps)
-
-
-def _iterate(step: Function, x: Any, tol: float, max_steps: int) -> Iterates:
-    """Add steps to x until one is small, none is finite, or there have been too many."""
-    path = [np.asarray(x, float)]
-    for _ in range(max_steps):
-        move = step(path[-1])
-        if not np.all(np.isfinite(move)):
-            return Iterates(path[-1], np.stack(path), False)
-        path.append(np.asarray(path[-1] + move))
-        if np.max(np.abs(move)) <= tol * (1 + np.max(np.abs(path[-1]))):
-            return Iterates(path[-1], np.stack(path), True)
-    return Iterates(path[-1], np.stack(path), False)
-
-
-def _solved(matrix: Any, right: np.ndarray) -> np.ndarray:
-    """The solution of a linear system, or NaN where there is none."""
-    try:
-        size = (right.size, right.size)
-        return np.linalg.solve(np.reshape(matrix, size), right.ravel()).reshape(right.shape)
-    except np.linalg.LinAlgError:
-        return np.full(right.shape, np.nan)
+    return iterations.iterate(step, x, tol, max_steps)
 
 
 class Network(NamedTuple):
@@ -241,7 +230,7 @@ def implicit_euler(
     states = [np.asarray(y, float)]
     for before, now in pairwise(times):
         last, h = states[-1], now - before
-        found = newton(lambda y, t=now, last=last, h=h: y - last - h * f(t, y), last, tol)
+        found = newton(lambda y, t=now, last=last, h=h: y - last - h * stacked(f(t, y)), last, tol)
         if not found.converged:
             raise ArithmeticError(f"no state found at time {now:g}; take smaller steps")
         states.append(found.x)
