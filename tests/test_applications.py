@@ -181,3 +181,23 @@ def test_equations_and_rates_may_come_in_lists():
     np.testing.assert_allclose(found.x, [1.0, 2.0], rtol=1e-12)
     states = implicit_euler(lambda t, y: [y[1], -y[0]], [1.0, 0.0], np.array([0.0, 0.5]))
     np.testing.assert_allclose(states[-1], [0.8, -0.4], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "advice"),
+    [
+        (np.zeros((4, 2)), np.zeros((4, 1)), r"targets must be \[4\].* got \[4, 1\]; ravel"),
+        (np.zeros((4, 2)), np.zeros(3), r"targets must be \[4\].* got \[3\]"),
+        (np.zeros(4), np.zeros(4), r"inputs must be \[n d\], got \[4\]; .* x\[:, None\]"),
+    ],
+)
+def test_inputs_and_targets_of_a_network_must_fit(x, y, advice):
+    with pytest.raises(ValueError, match=advice):
+        train_network(x, y, steps=1)
+
+
+@pytest.mark.parametrize("x", [np.zeros(2), np.zeros((4, 3))])
+def test_a_network_is_asked_about_what_it_was_trained_on(x):
+    network = train_network(np.zeros((4, 2)), np.zeros(4), steps=1)
+    with pytest.raises(ValueError, match=r"inputs must be \[n 2\]"):
+        network(x)

@@ -147,7 +147,8 @@ class Network(NamedTuple):
 
     def __call__(self, x: np.ndarray) -> Any:
         """Outputs [n] for inputs [n d]."""
-        return _network(self.parameters, np.asarray(x, float), self.hidden)
+        d = (len(self.parameters) - 1) // self.hidden - 2
+        return _network(self.parameters, _inputs(x, d), self.hidden)
 
 
 def train_network(
@@ -174,6 +175,9 @@ def train_network(
     Returns:
         The trained network, which can be called.
 
+    Raises:
+        ValueError: for inputs that are no matrix, or targets that are not one for each of them.
+
     Examples:
         >>> inputs = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
         >>> net = train_network(inputs, np.array([0.0, 1.0, 1.0, 0.0]))
@@ -182,7 +186,10 @@ def train_network(
 
     Source: notes/autodiff.md, eq. 14.
     """
-    x, y = np.asarray(x, float), np.asarray(y, float)
+    x, y = _inputs(x), np.asarray(y, float)
+    if y.shape != x.shape[:1]:
+        got = f"got {[*y.shape]}; ravel a column"
+        raise ValueError(f"targets must be [{len(x)}], one an input, {got}")
     count = hidden * (x.shape[1] + 2) + 1
     parameters = np.random.default_rng(seed).normal(size=count)
 
@@ -194,6 +201,15 @@ def train_network(
         parameters = parameters - learning_rate * slope(parameters)
         losses.append(loss(parameters))
     return Network(parameters, hidden, np.array(losses))
+
+
+def _inputs(x: Any, d: int | None = None) -> np.ndarray:
+    """Inputs as a matrix, with as many columns as the network was trained on."""
+    x = np.asarray(x, float)
+    if x.ndim != 2 or d not in (None, x.shape[1]):
+        shape = f"[n {'d' if d is None else d}]"
+        raise ValueError(f"inputs must be {shape}, got {[*x.shape]}; one number each is x[:, None]")
+    return x
 
 
 def _network(p: Any, x: np.ndarray, hidden: int) -> Any:
