@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 
 import numpy as np
 import pytest
@@ -216,6 +217,13 @@ def table_result(rows):
         ("gap", float("nan"), "-"),
         ("log-likelihood", None, "-"),
         ("outcome", "MAX_STEPS", "MAX_STEPS"),
+        ("value", -0.0, "0"),
+        ("value", -2.0, "-2"),
+        ("value", 1e14, "100000000000000"),
+        ("value", 1e300, "1e+300"),
+        ("value", 10**20, "1e+20"),
+        ("value", float("inf"), "inf"),
+        ("gap", float("-inf"), "-inf"),
     ],
 )
 def test_numbers_are_formatted_in_one_place(column, value, text):
@@ -284,6 +292,22 @@ def test_a_column_that_holds_text_is_set_to_the_left():
     assert table.to_text().splitlines()[2:4] == ["one        0.500", "another        -"]
     assert table.to_markdown().splitlines()[1] == "| --- | ---: |"
     assert Table(("way", "seconds"), ()).is_text == (False, False)
+
+
+def test_infinite_numbers_are_shown_and_left_out_of_the_csv():
+    table = Table(("x",), ((math.inf,), (-math.inf,), (math.nan,)))
+    assert table.to_text().splitlines()[2:] == [" inf", "-inf", "   -"]
+    assert table.to_latex().splitlines()[4:7] == [r"$\infty$ \\", r"$-\infty$ \\", r"- \\"]
+    assert table.to_markdown().splitlines()[2:5] == ["| inf |", "| -inf |", "| - |"]
+    assert list(csv.reader(io.StringIO(table.to_csv()))) == [["x"], [""], [""], [""]]
+
+
+@pytest.mark.parametrize("name", ["text", "latex", "markdown", "html"])
+def test_a_table_asks_once_which_columns_hold_text(name, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Table, "is_text", property(lambda table: asked.append(table) or (False,)))
+    getattr(Table(("x",), ((1.0,),) * 5), f"to_{name}")()
+    assert len(asked) == 1
 
 
 def test_plain_text_columns_line_up():

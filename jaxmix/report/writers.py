@@ -39,7 +39,8 @@ def _three_digits(value: float) -> str:
 
 
 def _six_digits(value: float) -> str:
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.6g}"
+    plain = abs(value) < 1e15 and float(value).is_integer()
+    return f"{value:z.0f}" if plain else f"{value:.6g}"
 
 
 FORMATS: dict[str, Callable[[float], str]] = {
@@ -62,7 +63,7 @@ def format_cell(column: str, value: Cell) -> str:
         value: text, a number, or None or NaN where a failed method left none.
 
     Returns:
-        The text, "-" for a missing number.
+        The text, "-" for a missing number, "inf" or "-inf" for an infinite one.
 
     >>> format_cell("log-likelihood", -1130.263960), format_cell("gap", 3.21e-9)
     ('-1130.26396', '3.2e-09')
@@ -71,8 +72,10 @@ def format_cell(column: str, value: Cell) -> str:
     """
     if isinstance(value, str):
         return value
-    if value is None or not math.isfinite(value):
+    if value is None or math.isnan(value):
         return MISSING
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
     return FORMATS.get(column, _format_of_kind(column))(value)
 
 
@@ -111,7 +114,7 @@ class Table:
         return [[format_cell(c, v) for c, v in zip(self.columns, row)] for row in self.rows]
 
     def to_csv(self) -> str:
-        """Comma-separated values in full precision, a missing number as an empty field."""
+        """Comma-separated values in full precision, an empty field where no finite number is."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.columns)
@@ -129,9 +132,10 @@ class Table:
 
     def to_latex(self) -> str:
         """A `tabular` in the style of booktabs (the document loads that package)."""
-        alignment = "".join("l" if text else "r" for text in self.is_text)
+        is_text = self.is_text
+        alignment = "".join("l" if text else "r" for text in is_text)
         rows = [
-            [_latex_cell(cell, text) for cell, text in zip(row, self.is_text)]
+            [_latex_cell(cell, text) for cell, text in zip(row, is_text)]
             for row in self.formatted()
         ]
         lines = [
@@ -162,10 +166,10 @@ class Table:
 
     def to_text(self) -> str:
         """Aligned plain text for a terminal, the caption below."""
-        rows = self.formatted()
+        rows, is_text = self.formatted(), self.is_text
         widths = [max(map(len, cells)) for cells in zip(self.columns, *rows)]
         lines = [list(self.columns), ["-" * width for width in widths], *rows]
-        aligned = [_align(cells, widths, self.is_text) for cells in lines]
+        aligned = [_align(cells, widths, is_text) for cells in lines]
         return "\n".join(aligned) + "\n" + _below(self.caption)
 
 
@@ -195,7 +199,7 @@ def _escape_latex(text: str) -> str:
 def _latex_cell(cell: str, text: bool) -> str:
     if text or cell == MISSING:
         return _escape_latex(cell)
-    mantissa, _, exponent = cell.partition("e")
+    mantissa, _, exponent = cell.replace("inf", r"\infty").partition("e")
     power = rf" \times 10^{{{int(exponent)}}}" if exponent else ""
     return f"${mantissa}{power}$"
 
