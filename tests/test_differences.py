@@ -74,3 +74,25 @@ def test_jacobians_and_gradients_by_differences(name, tolerance):
     gradient = method(lambda x: (x * x).sum(), x[0])
     np.testing.assert_allclose(gradient, 2 * x[0], rtol=tolerance, atol=1e3 * tolerance)
     assert method(lambda x: x**2, 3.0) == pytest.approx(6.0, rel=tolerance)
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("forward", 3e-3), ("central", 3e-4)])
+@pytest.mark.parametrize("x", [np.float32(3), np.array([3, 0.5], np.float32)])
+def test_the_default_step_is_that_of_the_arguments_precision(name, tolerance, x):
+    slope = getattr(differences, name)(lambda x: (x * x * x).sum(), x)
+    np.testing.assert_allclose(slope, 3 * x * x, rtol=tolerance)
+    assert slope.dtype == np.float32
+    assert np.abs(slope - 3 * x * x).max() > 0
+
+
+def test_whole_numbers_are_differentiated_in_double_precision():
+    expected = pytest.approx([4.0, 6.0], rel=1e-9)
+    assert differences.central(lambda x: (x**2).sum(), np.array([2, 3])).tolist() == expected
+    assert differences.central(lambda x: x**2, np.int32(3)) == pytest.approx(6.0, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["forward", "central", "complex_step"])
+@pytest.mark.parametrize("h", [0, -1e-3, np.inf, np.nan])
+def test_a_step_is_positive_and_finite(name, h):
+    with pytest.raises(ValueError, match="positive and finite"):
+        getattr(differences, name)(lambda x: x**2, 3.0, h)

@@ -29,10 +29,14 @@ def forward(f: Function, x: Any, h: float | None = None) -> Any:
     Args:
         f: a function of a number or an array.
         x: where; of an array, the entries are moved one at a time.
-        h: the step; by default the square root of the rounding, relative to each entry.
+        h: the step; by default the square root of the rounding in the precision of x, relative to
+            each entry.
 
     Returns:
         The derivative; for an array x the partial derivatives, [*f *x].
+
+    Raises:
+        ValueError: unless the step is positive and finite.
 
     Examples:
         >>> forward(lambda x: x**2, 3.0, h=0.5)
@@ -41,7 +45,7 @@ def forward(f: Function, x: Any, h: float | None = None) -> Any:
     Source: notes/autodiff.md, eq. 1.
     """
     here = f(x)
-    return _by_entry(lambda move, step: (f(x + move) - here) / step, x, h, math.sqrt(EPSILON))
+    return _by_entry(lambda move, step: (f(x + move) - here) / step, x, h, 1 / 2)
 
 
 def central(f: Function, x: Any, h: float | None = None) -> Any:
@@ -50,10 +54,14 @@ def central(f: Function, x: Any, h: float | None = None) -> Any:
     Args:
         f: a function of a number or an array.
         x: where; of an array, the entries are moved one at a time.
-        h: the step; by default the cube root of the rounding, relative to each entry.
+        h: the step; by default the cube root of the rounding in the precision of x, relative to
+            each entry.
 
     Returns:
         The derivative; for an array x the partial derivatives, [*f *x].
+
+    Raises:
+        ValueError: unless the step is positive and finite.
 
     Examples:
         >>> central(lambda x: x**2, 3.0, h=0.5)
@@ -61,9 +69,7 @@ def central(f: Function, x: Any, h: float | None = None) -> Any:
 
     Source: notes/autodiff.md, eq. 2.
     """
-    return _by_entry(
-        lambda move, step: (f(x + move) - f(x - move)) / (2 * step), x, h, EPSILON ** (1 / 3)
-    )
+    return _by_entry(lambda move, step: (f(x + move) - f(x - move)) / (2 * step), x, h, 1 / 3)
 
 
 def complex_step(f: Function, x: Any, h: float = COMPLEX_STEP) -> Any:
@@ -77,22 +83,30 @@ def complex_step(f: Function, x: Any, h: float = COMPLEX_STEP) -> Any:
     Returns:
         The derivative; for an array x the partial derivatives, [*f *x].
 
+    Raises:
+        ValueError: unless the step is positive and finite.
+
     Examples:
         >>> complex_step(lambda x: x**2, 3.0)
         6.0
 
     Source: notes/autodiff.md, eq. 4; Squire & Trapp (1998), SIAM Review 40(1), eq. 4.
     """
-    return _by_entry(lambda move, step: np.imag(f(x + 1j * move)) / step, x, h, h)
+    return _by_entry(lambda move, step: np.imag(f(x + 1j * move)) / step, x, h, 1)
 
 
-def _by_entry(slope: Callable[[Any, Any], Any], x: Any, h: float | None, relative: float) -> Any:
+def _by_entry(slope: Callable[[Any, Any], Any], x: Any, h: float | None, power: float) -> Any:
     """A difference for every entry of x, which `slope` is given as a move of x."""
+    if h is not None and not 0 < h < math.inf:
+        raise ValueError(
+            f"a step must be positive and finite, got {h}; leave it out for a good one"
+        )
+    relative = _rounding(x) ** power
     if np.ndim(x) == 0:
         step = relative * max(abs(x), 1.0) if h is None else h
         return slope(step, step)
-    x = np.asarray(x, float)
-    steps = relative * np.maximum(np.abs(x), 1.0) if h is None else np.full(x.shape, h)
+    x = np.asarray(x) * 1.0
+    steps = relative * np.maximum(np.abs(x), 1.0) if h is None else np.full_like(x, h)
     slopes = []
     for index in np.ndindex(x.shape):
         move = np.zeros_like(x)
@@ -100,6 +114,12 @@ def _by_entry(slope: Callable[[Any, Any], Any], x: Any, h: float | None, relativ
         slopes.append(slope(move, steps[index]))
     stacked = np.stack(slopes, axis=-1)
     return stacked.reshape(*stacked.shape[:-1], *x.shape)
+
+
+def _rounding(x: Any) -> float:
+    """The spacing of floats beside 1 in the precision of x; that of Python's for integers."""
+    dtype: Any = getattr(x, "dtype", None)
+    return float(np.finfo(dtype).eps) if getattr(dtype, "kind", "") == "f" else EPSILON
 
 
 class ErrorRow(NamedTuple):
