@@ -96,3 +96,24 @@ def test_whole_numbers_are_differentiated_in_double_precision():
 def test_a_step_is_positive_and_finite(name, h):
     with pytest.raises(ValueError, match="positive and finite"):
         getattr(differences, name)(lambda x: x**2, 3.0, h)
+
+
+@pytest.mark.parametrize(
+    ("f", "x"), [(dual.log, 1.0), (lambda x: x**2 - 2, np.sqrt(2)), (dual.sin, np.pi)]
+)
+def test_at_a_root_the_argument_is_what_rounding_hurts(f, x):
+    study = differences.error_study(f, float(x))
+    rows = [row for row in study.rows if row.h <= 1e-6]
+    for name in ("forward", "central"):
+        errors = [getattr(row, name) for row in rows]
+        bounds = [getattr(row, f"{name}_predicted") for row in rows]
+        assert all(error <= 2 * bound for error, bound in zip(errors, bounds))
+        assert max(errors) > 0.05 * max(bounds)
+    assert study.best_central_step > 1e-6
+
+
+def test_at_the_root_0_nothing_is_rounded():
+    study = differences.error_study(dual.sin, 0.0)
+    assert [row.forward_predicted for row in study.rows] == [0.0] * 32
+    assert all(row.central_predicted == pytest.approx(row.h**2 / 6) for row in study.rows)
+    assert all(row.central <= 1.1 * row.central_predicted + 1e-16 for row in study.rows)

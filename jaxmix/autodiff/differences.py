@@ -147,7 +147,9 @@ def error_study(f: Function, x: float, steps: Sequence[float] = STEPS) -> ErrorS
 
     Predicted are $|f''| h / 2 + 2 \epsilon |f| / h$ forward and
     $|f'''| h^2 / 6 + \epsilon |f| / h$ central: truncation, which falls with the step, and
-    rounding, which grows as it falls. Their minima lie at the best steps.
+    rounding, which grows as it falls. Their minima lie at the best steps. Where x is practically a
+    root of f, $|f| < \sqrt{\epsilon} |x f'|$, the rounding is that of x + h, and $|x f'|$ takes the
+    place of $|f|$.
 
     Args:
         f: built from functions of jaxmix.dual, which also take complex numbers.
@@ -167,6 +169,8 @@ def error_study(f: Function, x: float, steps: Sequence[float] = STEPS) -> ErrorS
     """
     series = [float(coefficient) for coefficient in dual.taylor(f, x, 3)]
     exact, (value, half, sixth) = series[1], (abs(series[j]) for j in (0, 2, 3))
+    if value < math.sqrt(EPSILON) * abs(x * exact):
+        value = abs(x * exact)
     rows = tuple(
         ErrorRow(
             h,
