@@ -14,6 +14,7 @@ from jaxmix.autodiff import costs, likelihood, source
 from jaxmix.autodiff.chain_rule import chain_rule, contributions, dual_program, num_paths
 from jaxmix.autodiff.demonstrations import SUBJECTS, demonstrate
 from jaxmix.autodiff.graph import trace
+from jaxmix.autodiff.pictures import draw_tangents
 from jaxmix.autodiff.programs import read
 from jaxmix.cli.demo import Demo
 
@@ -246,3 +247,25 @@ def test_expressions_do_not_change_one_another():
     first, second = read("x**2"), read("x**3")
     assert source.transform(first.function)(2.0, 1.0) == (4.0, 4.0)
     assert source.transform(second.function)(2.0, 1.0) == (8.0, 12.0)
+
+
+def test_the_picture_of_modes_has_the_users_names():
+    forward, reverse = demonstrate("modes", "x2*x5, x5**2, x2", "2, 3").draw().axes
+    assert [tick.get_text() for tick in forward.get_xticklabels()] == ["x2", "x5"]
+    assert forward.get_title() == "forward sweep along x2:\none column, 2 sweeps for all"
+    assert reverse.get_title() == "reverse sweep from f1:\none row, 3 sweeps for all"
+    one = demonstrate("modes", "rate**2", "2").draw().axes
+    assert [panel.get_title().split(", ")[1] for panel in one] == ["1 sweep for all"] * 2
+
+
+@pytest.mark.parametrize("outside", [ZeroDivisionError, OverflowError, ValueError])
+def test_a_function_is_drawn_with_gaps_where_it_has_no_value(outside):
+    def f(x):
+        if x[0] <= 0:
+            raise outside
+        return float(np.log(x[0]))
+
+    curve = draw_tangents(f, np.array([0.5]), np.array([2.0]), ["x"]).axes[0].lines[0]
+    x, y = curve.get_data()
+    assert (x <= 0).any()
+    np.testing.assert_array_equal(np.isnan(y), x <= 0)

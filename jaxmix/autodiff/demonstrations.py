@@ -104,7 +104,8 @@ def modes(program: Program) -> Demonstration:
     columns = ("output", *(f"d/d{name}" for name in program.inputs))
     rows = tuple((f"f{i + 1}", *map(float, row)) for i, row in enumerate(by_columns))
     table = Table(columns, rows, caption)
-    return Demonstration((table,), lambda: pictures.draw_modes(by_columns))
+    names = list(program.inputs)
+    return Demonstration((table,), lambda: pictures.draw_modes(by_columns, names=names))
 
 
 def modes_of_the_lecture() -> Demonstration:

@@ -55,7 +55,7 @@ def draw_tangents(
     """Draw a function along each of its arguments, with the line whose slope is the derivative.
 
     Args:
-        f: from [n] to a number.
+        f: from [n] to a number; a gap is left where it raises a ValueError or an ArithmeticError.
         point: where [n].
         slopes: partial derivatives there [n].
         names: of the arguments.
@@ -68,7 +68,7 @@ def draw_tangents(
     for index, panel in enumerate(figure.subplots(1, n, squeeze=False, sharey=True)[0]):
         reach = max(1.0, abs(point[index]))
         along = np.linspace(-reach, reach, 201)
-        values = [f(point + move * (np.arange(n) == index)) for move in along]
+        values = [_value_or_gap(f, point + move * (np.arange(n) == index)) for move in along]
         panel.plot(point[index] + along, values, color=color_of(0))
         here = f(point)
         panel.plot(point[index] + along, here + slopes[index] * along, "--", color=color_of(1))
@@ -78,28 +78,44 @@ def draw_tangents(
     return figure
 
 
+def _value_or_gap(f: Callable[[np.ndarray], float], x: np.ndarray) -> float:
+    try:
+        return f(x)
+    except (ArithmeticError, ValueError):
+        return np.nan
+
+
 @print_style
-def draw_modes(jacobian: np.ndarray, column: int = 0, row: int = 0) -> Figure:
+def draw_modes(
+    jacobian: np.ndarray, column: int = 0, row: int = 0, names: Sequence[str] | None = None
+) -> Figure:
     """Draw a Jacobian twice: one forward sweep gives a column of it, one reverse sweep a row.
 
     Args:
         jacobian: [m n], as `jaxmix.dual.jacobian` gives it.
         column: the input along which the forward sweep goes.
         row: the output from which the reverse sweep comes.
+        names: of the inputs; x1, x2, ... when left out.
 
     Returns:
         The figure: two panels of the same matrix.
     """
     m, n = np.shape(jacobian)
+    names = [plain(name) for name in names or [f"x{j + 1}" for j in range(n)]]
     figure = Figure(figsize=(2 * max(2.4, 0.55 * n) + 0.8, max(1.8, 0.45 * m) + 0.9))
     panels = figure.subplots(1, 2)
-    forward = f"forward sweep along x{column + 1}:\none column, {n} sweeps for all"
-    reverse = f"reverse sweep from f{row + 1}:\none row, {m} sweeps for all"
+    forward = f"forward sweep along {names[column]}:\none column, {_sweeps(n)} for all"
+    reverse = f"reverse sweep from f{row + 1}:\none row, {_sweeps(m)} for all"
     for panel, title, chosen in zip(panels, (forward, reverse), ((None, column), (row, None))):
         _draw_matrix(panel, np.asarray(jacobian), *chosen)
+        panel.set_xticks(range(n), names)
         panel.set_title(title)
     figure.tight_layout()
     return figure
+
+
+def _sweeps(count: int) -> str:
+    return f"{count} sweep" if count == 1 else f"{count} sweeps"
 
 
 def _draw_matrix(panel: Any, matrix: np.ndarray, row: int | None, column: int | None) -> None:
@@ -109,9 +125,7 @@ def _draw_matrix(panel: Any, matrix: np.ndarray, row: int | None, column: int | 
     panel.imshow(shade, cmap="Blues", vmin=0.0, vmax=2.5, aspect="auto")
     for (i, j), entry in np.ndenumerate(matrix):
         panel.text(j, i, f"{entry:.3g}", ha="center", va="center", fontsize="small")
-    m, n = matrix.shape
-    panel.set_xticks(range(n), [f"x{j + 1}" for j in range(n)])
-    panel.set_yticks(range(m), [f"f{i + 1}" for i in range(m)])
+    panel.set_yticks(range(len(matrix)), [f"f{i + 1}" for i in range(len(matrix))])
     panel.tick_params(length=0)
 
 
