@@ -55,3 +55,9 @@ def test_methods_without_a_step_are_exact_to_rounding(name, x):
 def test_a_point_that_single_precision_rounds_is_refused():
     with pytest.raises(ValueError, match="single precision holds"):
         accuracy.digits(composed, 0.1, 1.0)
+
+
+@pytest.mark.parametrize("exact", [0.0, float("inf"), float("nan")])
+def test_a_relative_error_needs_a_derivative_other_than_0(exact):
+    with pytest.raises(ValueError, match="take another x"):
+        accuracy.digits(composed, 0.5, exact)

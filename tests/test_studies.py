@@ -89,6 +89,12 @@ def test_differences_see_the_trend_where_autodiff_sees_the_noise():
         assert rows[program, "central differences"] < 1e-3
 
 
+@pytest.mark.parametrize("amplitude", [0.0, -1e-6, float("inf"), float("nan")])
+def test_noise_has_an_amplitude(amplitude):
+    with pytest.raises(ValueError, match="amplitude must be positive"):
+        studies.with_noise(amplitude)
+
+
 def test_expressions_swell_where_programs_do_not():
     rows = swell(most=6).rows
     expressions, derivatives = ([row[j] for row in rows] for j in (1, 2))

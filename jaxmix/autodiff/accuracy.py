@@ -4,6 +4,7 @@ Differences lose a third or a half of them by eq. 3 of notes/autodiff.md; method
 lose what the function itself loses.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,8 +49,11 @@ def digits(f: Program, x: float, exact: float) -> Table:
         A row a method and precision: the derivative and its relative error.
 
     Raises:
-        ValueError: for an x that single precision rounds.
+        ValueError: for an x that single precision rounds, or an exact derivative of 0 or none.
     """
+    if exact == 0 or not math.isfinite(exact):
+        advice = "take another x, since relative errors need a finite number other than 0"
+        raise ValueError(f"the exact derivative is {exact}; {advice}")
     if float(np.float32(x)) != x:
         raise ValueError(f"x must be a number that single precision holds, got {x}")
     answers = [

@@ -165,7 +165,13 @@ def with_noise(amplitude: float = 1e-6, frequency: float = 1e7, x: float = 1.0) 
 
     Returns:
         A row a function and method: the derivative, and its distance from that of the trend, x^3.
+
+    Raises:
+        ValueError: unless the amplitude is positive and finite.
     """
+    if not 0 < amplitude < math.inf:
+        advice = "without noise see differences.error_study"
+        raise ValueError(f"amplitude must be positive and finite, got {amplitude}; {advice}")
     programs = {
         "x^3 with noise": lambda x: x**3 + amplitude * dual.sin(frequency * x),
         "x^3 in steps": lambda x: dual.rint(x**3 / amplitude) * amplitude,
