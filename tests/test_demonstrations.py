@@ -269,3 +269,8 @@ def test_a_function_is_drawn_with_gaps_where_it_has_no_value(outside):
     x, y = curve.get_data()
     assert (x <= 0).any()
     np.testing.assert_array_equal(np.isnan(y), x <= 0)
+
+
+def test_a_pole_is_drawn_without_a_warning():
+    curve = demonstrate("dual", "1/(x-1)", "2").draw().axes[0].lines[0]
+    assert curve.get_data()[1].tolist().count(np.inf) == 1

@@ -1,16 +1,19 @@
 """Computation graphs: their lines, both sweeps, tables and pictures."""
 
 import math
+from itertools import combinations
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.path import Path
 
 from jaxmix import dual
 from jaxmix.autodiff import graph
-from jaxmix.autodiff.drawing import layers, positions
+from jaxmix.autodiff.layout import arrange, layers
 
 
 def lecture(x1, x2):
@@ -59,17 +62,87 @@ def test_a_picture_without_an_external_program(tmp_path):
     assert TRACED.draw(own) is own
 
 
-def test_places_do_not_coincide_and_arguments_come_first():
-    def f(x, y):
-        for _ in range(4):
-            x, y = dual.tanh(x) * y, x + dual.exp(y) * 0.1
-        return x * y
+def crossing(x, y, z):
+    product = dual.sin(x * y)
+    ratio = dual.sin(x * y) * dual.exp(x) / (x + y + z) ** 2
+    return product + ratio - dual.log(x * z) + abs(y)
 
-    traced = graph.trace(f, 0.3, 0.4)
-    places, depths = positions(traced), layers(traced)
-    assert len({tuple(place) for place in places}) == len(traced.lines)
+
+def loop(x, y):
+    start = x
+    for _ in range(5):
+        x, y = dual.tanh(x) * y, x + dual.logaddexp(y, start) * 0.1
+    return x * y
+
+
+def network(a, b, c, d, v, w, x, y):
+    first, second = dual.tanh(a * x + b * y + c), dual.tanh(d * x + 2.5 * y + a)
+    return first * v + second * w - x * y * (a + v) / (b - w)
+
+
+PICTURES = {
+    "lecture": TRACED,
+    "crossing": graph.trace(crossing, 1.0, 2.0, 3.0),
+    "loop": graph.trace(loop, 0.3, 0.4),
+    "network": graph.trace(network, 1.0, 2.0, 3.0, 0.1, 0.2, 0.3, 0.4, 0.5),
+}
+
+
+@pytest.fixture(params=PICTURES)
+def drawn(request):
+    """A graph, its panel, and in display coordinates the boxes of its nodes and its labels."""
+    traced = PICTURES[request.param]
+    panel = traced.draw()
+    FigureCanvasAgg(panel.figure).draw()
+    texts = [text for text in panel.texts if text.get_text()]
+    boxes = [text.get_bbox_patch().get_window_extent() for text in texts]
+    return traced, panel, boxes[: len(traced.lines)], boxes[len(traced.lines) :]
+
+
+def test_no_text_of_a_picture_covers_another(drawn):
+    traced, _, nodes, labels = drawn
+    assert len(labels) == sum(len(set(line.parents)) for line in traced.lines)
+    assert not [pair for pair in combinations(nodes + labels, 2) if pair[0].overlaps(pair[1])]
+
+
+def test_arrows_run_from_box_to_box_and_behind_none(drawn):
+    traced, panel, nodes, _ = drawn
+    patches = (text.arrow_patch for text in panel.texts if hasattr(text, "arrow_patch"))
+    arrows = [patch for patch in patches if patch]
+    ends = [(tail, head) for head, line in enumerate(traced.lines) for tail in set(line.parents)]
+    assert len(arrows) == len(ends)
+    met = []
+    for arrow in arrows:
+        path = arrow.get_transform().transform_path(arrow.get_path())
+        lines = [Path(points) for points in path.to_polygons(closed_only=False)]
+        boxes = [box.padded(8) for box in nodes]
+        near = [any(line.intersects_bbox(box, False) for line in lines) for box in boxes]
+        met.append(tuple(np.flatnonzero(near).tolist()))
+    assert sorted(met) == sorted(tuple(sorted(pair)) for pair in ends)
+
+
+def test_a_picture_has_no_room_for_long_programs():
+    def f(x, steps):
+        for _ in range(steps):
+            x = dual.sin(x)
+        return x
+
+    assert graph.trace(lambda x: f(x, 20), 1.0).draw()
+    with pytest.raises(ValueError, match="too long to draw, 61 lines; its table has every line"):
+        graph.trace(lambda x: f(x, 60), 1.0).draw()
+    with pytest.raises(ValueError, match="too long to draw, 402 lines"):
+        graph.trace(lambda xs: [dual.sin(x) for x in xs][0], [1.0] * 201).draw()
+
+
+def test_places_do_not_coincide_and_arguments_come_first():
+    traced = PICTURES["loop"]
+    layout, depths = arrange(traced), layers(traced)
+    assert len({tuple(place) for place in layout.places}) == len(traced.lines)
     for line, depth in zip(traced.lines, depths):
         assert all(depths[parent] < depth for parent in line.parents)
+    for (parent, child), points in layout.routes.items():
+        np.testing.assert_array_equal(points[[0, -1]], layout.places[[parent, child]])
+        np.testing.assert_array_equal(points[:, 0], range(depths[parent], depths[child] + 1))
 
 
 def test_lists_branches_loops_constants_and_unused_arguments():

@@ -4,41 +4,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionStyle
+from matplotlib.path import Path
 
+from jaxmix.autodiff.curves import Curves, bend, points_along
+from jaxmix.autodiff.labels import ALONG, Labels, text_size
+from jaxmix.autodiff.layout import Layout, arrange, layers
 from jaxmix.report.drawing import COLORS, plain, print_style
 
 if TYPE_CHECKING:
     from jaxmix.autodiff.graph import Graph
 
-NODE = {"boxstyle": "round,pad=0.35", "facecolor": "white", "linewidth": 1.2}
-INCHES_A_LAYER, INCHES_A_ROW = 1.9, 0.95
-
-
-def layers(graph: "Graph") -> list[int]:
-    """How many lines must come before each line: 0 for inputs and constants."""
-    depths: list[int] = []
-    for line in graph.lines:
-        depths.append(1 + max((depths[parent] for parent in line.parents), default=-1))
-    return depths
-
-
-def positions(graph: "Graph") -> np.ndarray:
-    """A place [lines 2] for every line: its layer across, and spread evenly within the layer.
-
-    Lines of one layer are ordered by the mean height of their parents, so that few arrows cross.
-    """
-    depths, places = layers(graph), np.zeros((len(graph.lines), 2))
-    for depth in range(max(depths) + 1):
-        members = [i for i, own in enumerate(depths) if own == depth]
-        members.sort(key=lambda i: -_height(graph, i, places))
-        for row, index in enumerate(members):
-            places[index] = depth, (len(members) - 1) / 2 - row
-    return places
-
-
-def _height(graph: "Graph", index: int, places: np.ndarray) -> float:
-    parents = graph.lines[index].parents
-    return float(np.mean(places[list(parents), 1])) if parents else -index
+NODE_PAD, LABEL_PAD = 0.35, 0.1
+NODE = {"boxstyle": f"round,pad={NODE_PAD}", "facecolor": "white", "linewidth": 1.2}
+LABEL = {"boxstyle": f"round,pad={LABEL_PAD}", "facecolor": "white", "linewidth": 0.0}
+NODE_POINTS, LABEL_POINTS = 9.0, 7.5
+INCHES_A_LAYER, INCHES_A_ROW, INCHES_BETWEEN = 1.9, 0.95, 0.85
+MOST_LINES, MOST_LAYERS = 400, 60
 
 
 @print_style
@@ -51,38 +33,85 @@ def draw_graph(graph: "Graph", panel: Any = None) -> Any:
 
     Returns:
         The Axes.
+
+    Raises:
+        ValueError: for a graph too long for a picture.
     """
-    places = positions(graph)
+    count = len(graph.lines)
+    if count > MOST_LINES or max(layers(graph)) >= MOST_LAYERS:
+        raise ValueError(f"too long to draw, {count} lines; its table has every line")
+    layout, texts = arrange(graph), [_text(graph, index) for index in range(count)]
+    sizes = np.array([text_size(text, NODE_POINTS, NODE_PAD) for text in texts])
+    scale = np.array([max(INCHES_A_LAYER, sizes[:, 0].max() + INCHES_BETWEEN), INCHES_A_ROW])
+    panel = _framed(panel, layout, scale)
+    nodes = [
+        _draw_node(panel, text, place, _edge_color(graph, index))
+        for index, (text, place) in enumerate(zip(texts, layout.places))
+    ]
+    curves = bend(layout.routes)
+    for parent, child in curves:
+        _draw_arrow(panel, nodes[parent], nodes[child], curves[parent, child])
+    _draw_labels(panel, graph, curves, Labels(layout.places * scale, sizes), scale)
+    return panel
+
+
+def _framed(panel: Any, layout: Layout, scale: np.ndarray) -> Any:
+    """Axes with room for all layers and rows, a new figure's when there are none."""
+    points = np.concatenate([layout.places, *layout.routes.values()])
+    low, high = points.min(axis=0) - 0.6, points.max(axis=0) + 0.6
     if panel is None:
-        spans = np.ptp(places, axis=0) + 1
-        size = (INCHES_A_LAYER * spans[0] + 0.6, max(INCHES_A_ROW * spans[1], 1.6))
-        panel = Figure(figsize=size, layout="constrained").subplots()
-    nodes = [_draw_node(panel, graph, index, place) for index, place in enumerate(places)]
-    for node, line in zip(nodes, graph.lines):
-        for parent in dict.fromkeys(line.parents):
-            slopes = [s for own, s in zip(line.parents, line.slopes) if own == parent]
-            label = " + ".join(f"{slope:.4g}" for slope in slopes)
-            _draw_arrow(panel, nodes[parent], node, label.replace("+ -", "- "))
-    panel.set_xlim(places[:, 0].min() - 0.6, places[:, 0].max() + 0.6)
-    panel.set_ylim(places[:, 1].min() - 0.6, places[:, 1].max() + 0.6)
+        inches = np.maximum(scale * (high - low - 0.2) + [0.6, 0.0], [0.0, 1.6])
+        panel = Figure(figsize=tuple(inches), layout="constrained").subplots()
+    panel.set_xlim(low[0], high[0])
+    panel.set_ylim(low[1], high[1])
     panel.set_axis_off()
     return panel
 
 
-def _draw_node(panel: Any, graph: "Graph", index: int, place: np.ndarray) -> Any:
+def _text(graph: "Graph", index: int) -> str:
     line = graph.lines[index]
-    kind = 0 if index < graph.num_inputs else 1 if index == graph.result else None
-    edge = "0.4" if kind is None else COLORS[kind]
-    text = plain(f"w{index + 1} = {line.program}\n{line.value:.6g}")
-    return panel.text(*place, text, ha="center", va="center", bbox=NODE | {"edgecolor": edge})
+    return f"w{index + 1} = {line.program}\n{line.value:.6g}"
 
 
-def _draw_arrow(panel: Any, tail: Any, head: Any, label: str) -> None:
-    """An arrow from the edge of one node's box to that of another, with a label halfway."""
-    start, end = np.array(tail.get_position()), np.array(head.get_position())
-    ends = {"patchA": tail.get_bbox_patch(), "patchB": head.get_bbox_patch()}
+def _edge_color(graph: "Graph", index: int) -> str:
+    if index < graph.num_inputs:
+        return COLORS[0]
+    return COLORS[1] if index == graph.result else "0.4"
+
+
+def _draw_node(panel: Any, text: str, place: np.ndarray, color: str) -> Any:
+    box = NODE | {"edgecolor": color}
+    size = {"fontsize": NODE_POINTS, "zorder": 3}
+    return panel.text(*place, plain(text), ha="center", va="center", bbox=box, **size)
+
+
+def _draw_arrow(panel: Any, tail: Any, head: Any, curves: list[np.ndarray]) -> None:
+    """An arrow along curves [4 2], which matplotlib cuts at the edges of the nodes' boxes."""
+    vertices = [curves[0][0], *(point for curve in curves for point in curve[1:])]
+    path = Path(vertices, [Path.MOVETO] + [Path.CURVE4] * (len(vertices) - 1))
+    along: Any = ConnectionStyle("arc3")
+    along.connect = lambda start, end: panel.transData.transform_path(path)
     style = {"arrowstyle": "-|>", "color": "0.5", "shrinkA": 0, "shrinkB": 2}
-    panel.annotate("", end, start, arrowprops=style | ends)
-    panel.text(
-        *(start + end) / 2, label, fontsize="small", color=COLORS[2], ha="center", va="bottom"
-    )
+    ends = {"patchA": tail.get_bbox_patch(), "patchB": head.get_bbox_patch()}
+    props = style | ends | {"connectionstyle": along}
+    panel.annotate("", vertices[-1], vertices[0], arrowprops=props, zorder=1)
+
+
+def _draw_labels(
+    panel: Any, graph: "Graph", curves: Curves, labels: Labels, scale: np.ndarray
+) -> None:
+    """Slopes on the last stretch of each arrow, which it shares with no other."""
+    stretches = [own[-1] * scale for own in curves.values()]
+    labels.avoid([points_along(stretch, np.linspace(0, 1, 40)) for stretch in stretches])
+    look = {"fontsize": LABEL_POINTS, "color": COLORS[2], "bbox": LABEL, "zorder": 2}
+    for own, ((parent, child), stretch) in enumerate(zip(curves, stretches)):
+        text = _slopes(graph, parent, child)
+        size = text_size(text, LABEL_POINTS, LABEL_PAD)
+        spot = labels.place(own, points_along(stretch, ALONG), size) / scale
+        panel.text(*spot, text, ha="center", va="center", **look)
+
+
+def _slopes(graph: "Graph", parent: int, child: int) -> str:
+    line = graph.lines[child]
+    slopes = [s for own, s in zip(line.parents, line.slopes) if own == parent]
+    return " + ".join(f"{slope:.4g}" for slope in slopes).replace("+ -", "- ")

@@ -80,7 +80,8 @@ def draw_tangents(
 
 def _value_or_gap(f: Callable[[np.ndarray], float], x: np.ndarray) -> float:
     try:
-        return f(x)
+        with np.errstate(all="ignore"):
+            return f(x)
     except (ArithmeticError, ValueError):
         return np.nan
 
