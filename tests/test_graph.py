@@ -13,6 +13,7 @@ from matplotlib.path import Path
 
 from jaxmix import dual
 from jaxmix.autodiff import graph
+from jaxmix.autodiff.labels import Labels
 from jaxmix.autodiff.layout import arrange, layers
 
 
@@ -121,6 +122,14 @@ def test_arrows_run_from_box_to_box_and_behind_none(drawn):
     assert sorted(met) == sorted(tuple(sorted(pair)) for pair in ends)
 
 
+def test_a_label_avoids_boxes_first_and_then_arrows():
+    labels = Labels(np.zeros((1, 2)), np.ones((1, 2)))
+    labels.avoid([np.array([[0.0, 1.0], [0.0, 2.0]]), np.array([[0.0, 2.0]])])
+    spots = np.array([[0.0, 0.0], [0.0, 2.0], [0.0, 3.0]])
+    assert labels.place(0, spots, (0.5, 0.5)).tolist() == [0.0, 3.0]
+    assert labels.place(0, spots, (0.5, 0.5)).tolist() == [0.0, 2.0]
+
+
 def test_a_picture_has_no_room_for_long_programs():
     def f(x, steps):
         for _ in range(steps):
@@ -131,7 +140,7 @@ def test_a_picture_has_no_room_for_long_programs():
     with pytest.raises(ValueError, match="too long to draw, 61 lines; its table has every line"):
         graph.trace(lambda x: f(x, 60), 1.0).draw()
     with pytest.raises(ValueError, match="too long to draw, 402 lines"):
-        graph.trace(lambda xs: [dual.sin(x) for x in xs][0], [1.0] * 201).draw()
+        graph.trace(lambda xs: [dual.sin(x) for x in xs].pop(), [1.0] * 201).draw()
 
 
 def test_places_do_not_coincide_and_arguments_come_first():

@@ -101,13 +101,15 @@ def _draw_labels(
     panel: Any, graph: "Graph", curves: Curves, labels: Labels, scale: np.ndarray
 ) -> None:
     """Slopes on the last stretch of each arrow, which it shares with no other."""
-    stretches = [own[-1] * scale for own in curves.values()]
-    labels.avoid([points_along(stretch, np.linspace(0, 1, 40)) for stretch in stretches])
+    stretches = {curve.tobytes(): curve * scale for own in curves.values() for curve in own}
+    labels.avoid([points_along(curve, np.linspace(0, 1, 40)) for curve in stretches.values()])
+    numbers = {key: number for number, key in enumerate(stretches)}
     look = {"fontsize": LABEL_POINTS, "color": COLORS[2], "bbox": LABEL, "zorder": 2}
-    for own, ((parent, child), stretch) in enumerate(zip(curves, stretches)):
-        text = _slopes(graph, parent, child)
+    for (parent, child), own in curves.items():
+        text, last = _slopes(graph, parent, child), own[-1].tobytes()
         size = text_size(text, LABEL_POINTS, LABEL_PAD)
-        spot = labels.place(own, points_along(stretch, ALONG), size) / scale
+        spots = points_along(stretches[last], ALONG)
+        spot = labels.place(numbers[last], spots, size) / scale
         panel.text(*spot, text, ha="center", va="center", **look)
 
 

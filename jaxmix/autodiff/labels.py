@@ -1,5 +1,7 @@
 """Free places for the labels of arrows, among the nodes and arrows of a picture, in inches."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.textpath import TextPath
 
@@ -22,28 +24,28 @@ class Labels:
 
     def __init__(self, centers: np.ndarray, sizes: np.ndarray):
         self.centers, self.sizes = centers, sizes
-        self.arrows: list[np.ndarray] = []
+        self.points, self.owners = np.zeros((0, 2)), np.zeros(0, int)
 
-    def avoid(self, arrows: list[np.ndarray]) -> None:
-        """Keep labels off the points [p 2] of arrows, but for their own."""
-        self.arrows = arrows
+    def avoid(self, stretches: Sequence[np.ndarray]) -> None:
+        """Keep labels off the points [p 2] of every stretch of an arrow, but for their own."""
+        self.points = np.concatenate([self.points, *stretches])
+        self.owners = np.repeat(range(len(stretches)), [len(points) for points in stretches])
 
     def place(self, own: int, spots: np.ndarray, size: tuple[float, float]) -> np.ndarray:
         """Take the spot [s 2] that covers least: no box if possible, then few other arrows.
 
         Args:
-            own: the arrow that the label belongs to.
+            own: the stretch that the label belongs to.
             spots: centers to choose from, the best first.
             size: of the label.
 
         Returns:
             The center.
         """
-        others = np.concatenate([np.zeros((0, 2)), *self.arrows[:own], *self.arrows[own + 1 :]])
-        reach = (self.sizes + size) / 2
-        boxes = _inside(spots, self.centers, reach)
-        arrows = _inside(spots, others, np.array(size) / 2)
-        best = spots[np.argmin(1000 * boxes + arrows)]
+        near = np.abs(self.points[:, 0] - spots[0, 0]) < np.ptp(spots[:, 0]) + size[0]
+        others = self.points[near & (self.owners != own)]
+        boxes = _inside(spots, self.centers, (self.sizes + size) / 2)
+        best = spots[np.argmin(1000 * boxes + _inside(spots, others, np.array(size) / 2))]
         self.centers, self.sizes = np.vstack([self.centers, best]), np.vstack([self.sizes, size])
         return best
 
