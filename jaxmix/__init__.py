@@ -34,7 +34,10 @@ _HOMES = {
     ),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
-_NAMESPACES = ("autodiff", "data", "dual", "families", "race", "report", "scores")
+_NAMESPACES = (
+    *("autodiff", "data", "dual", "families", "race", "report", "scores"),
+    "teaching",
+)
 
 __all__ = sorted([*_MODULE_OF, *_NAMESPACES])
 

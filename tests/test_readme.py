@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jaxmix.autodiff.demonstrations import SUBJECTS
+from jaxmix.autodiff import demonstrations as autodiff
 from jaxmix.cli.main import main
+from jaxmix.teaching import demonstrations as teaching
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,7 +41,7 @@ def test_the_readme_demonstration_prints_what_the_readme_shows(capsys):
 
 def test_the_readme_names_every_subject():
     text = (ROOT / "README.md").read_text()
-    assert all(f"`{subject}`" in text for subject in SUBJECTS)
+    assert all(f"`{subject}`" in text for subject in (*autodiff.SUBJECTS, *teaching.SUBJECTS))
 
 
 def test_the_readme_gives_two_commands_for_installing():

@@ -3,14 +3,13 @@
 Works in float64; prints the table, and on stderr what it is doing.
 """
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tyro
 
-from jaxmix.suggestions import unknown
+from jaxmix.cli.tables import named_table
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,8 @@ class Compare:
         from jaxmix.stopping import Stop
 
         as_count(self.starts, "starts")
-        table, methods = self._table(), contenders(self.methods)
+        table = named_table(self.data, self.columns, self.labels)
+        methods = contenders(self.methods)
         console = Console(stderr=True)
         with console.status("starting") as status:
 
@@ -83,36 +83,6 @@ class Compare:
             write_folder(result, self.out)
         show(result)
         print(f"Written to {self.out}: open {self.out / 'report.html'}")
-
-    def _table(self) -> Any:
-        """The table named on the command line, with a word on what was left out."""
-        from jaxmix import data
-
-        columns = None if self.columns is None else _names(self.columns)
-        if self.data in data.names():
-            return self._bundled(columns)
-        if "." not in self.data and "/" not in self.data:
-            raise unknown("data set", self.data, (*data.names(), "FILE.csv", "FILE.npy"))
-        table, left_out = data.read(self.data, columns=columns, labels=self.labels)
-        if left_out:
-            print(f"left out text columns: {', '.join(left_out)}", file=sys.stderr)
-        return table
-
-    def _bundled(self, columns: list[str] | None) -> Any:
-        from jaxmix import data
-
-        table = data.load(self.data)
-        known = data.label_name(self.data)
-        if self.labels is not None and known is None:
-            raise ValueError(f"the table {self.data} has no known classes; leave --labels out")
-        if self.labels not in (None, known):
-            raise unknown("column of known classes", self.labels, (str(known),))
-        return table if columns is None else table.select(columns)
-
-
-def _names(text: str) -> list[str]:
-    """Names between commas."""
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def show(result: dict[str, Any]) -> None:

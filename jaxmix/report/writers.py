@@ -45,6 +45,8 @@ def _six_digits(value: float) -> str:
 
 FORMATS: dict[str, Callable[[float], str]] = {
     "log-likelihood": _decimals,
+    "next log-likelihood": _decimals,
+    "top of its bound": _decimals,
     "gap": _scientific,
     "h": _scientific,
     "difference": _scientific,

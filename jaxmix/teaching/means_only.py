@@ -1,0 +1,139 @@
+r"""EM that learns only two means: one column, equal weights, one known standard deviation.
+
+The lecture's simplest case, where an EM step is a gradient step of length $\sigma^2 / N_k$
+(notes/em.md, eq. 6).
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from jaxmix import data, dual
+from jaxmix.autodiff.likelihood import textbook
+from jaxmix.clustering import kmeans
+from jaxmix.fitting import fit
+from jaxmix.methods import EM
+from jaxmix.mixture import Mixture, gaussian_mixture
+from jaxmix.report.demonstration import Demonstration
+from jaxmix.report.writers import Table
+from jaxmix.stopping import Stop
+
+FIXED = ("weights", "covariances")
+START = (0.25, 0.75)
+"""Quantiles of the data where the means start."""
+
+SHOWN = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Quantiles of the observations whose responsibilities are shown."""
+
+STEPS, ACCURATE_STEPS = 6, 4
+"""EM moves after the fourth are differences of means that agree to many digits."""
+
+
+class Learned(NamedTuple):
+    """The means [t + 1 2] after every EM step, and the log-likelihood there [t + 1]."""
+
+    means: Float[np.ndarray, "steps 2"]
+    log_likelihood: Float[np.ndarray, " steps"]
+
+
+def mixture_at(means: Float[np.ndarray, " 2"], sigma: float) -> Mixture:
+    """Two components of equal weight and the same standard deviation."""
+    return gaussian_mixture([0.5, 0.5], means[:, None], [sigma**2] * 2, family="spherical")
+
+
+def learn_means(x: Float[np.ndarray, " n"], sigma: float, steps: int) -> Learned:
+    """Run EM on the two means alone, from quartiles of the data.
+
+    Args:
+        x: one column [n].
+        sigma: the standard deviation of both components, in the units of x.
+        steps: the most EM steps; fewer where EM converges.
+
+    Returns:
+        Means and log-likelihood after every step, the start included.
+
+    Raises:
+        ValueError: where the quartiles are equal, so that the components would never part.
+
+    Examples:
+        >>> learn_means(np.array([-1.0, -1.0, 1.0, 1.0]), sigma=1.0, steps=1).means.round(
+        ...     4
+        ... ).tolist()
+        [[-1.0, 1.0], [-0.7616, 0.7616]]
+    """
+    start = np.quantile(x, START)
+    if start[0] == start[1]:
+        raise ValueError(f"both quartiles are {start[0]:g}: two means cannot start there")
+    stop = Stop(max_steps=steps)
+    result = fit(x, mixture_at(start, sigma), EM(), stop=stop, fixed=FIXED, record="all")
+    assert result.path is not None
+    return Learned(np.asarray(result.path.means)[..., 0], np.asarray(result.history))
+
+
+def em_means(table: data.Table) -> Demonstration:
+    """Responsibilities and means by iteration, for a known deviation of 1."""
+    x = table.x[:, 0]
+    learned = learn_means(x, 1.0, STEPS)
+    observations = np.quantile(x, SHOWN, method="nearest")
+    rows = []
+    for step, means in enumerate(learned.means):
+        first = mixture_at(means, 1.0).responsibilities(observations[:, None])[:, 0]
+        rows.append((step, *means.tolist(), *np.asarray(first).tolist()))
+    columns = ("iteration", "mean 1", "mean 2", *(f"r({value:g})" for value in observations))
+    caption = (
+        f"Column {table.columns[0]}: equal weights, standard deviation 1. "
+        "r(x) is the responsibility of component 1 for an observation x."
+    )
+    return Demonstration((Table(columns, tuple(rows), caption),))
+
+
+def em_is_gradient(table: data.Table) -> Demonstration:
+    r"""The EM move beside the gradient, $\partial\ell/\partial\mu_k = N_k \Delta\mu_k/\sigma^2$."""
+    x = table.x[:, 0]
+    sigma = float(kmeans(x, 2).loss) ** 0.5
+    rows = []
+    means = learn_means(x, sigma, ACCURATE_STEPS).means
+    for step, (before, after) in enumerate(pairwise(means), start=1):
+        rows += [(step, *row) for row in _moves_and_slopes(x, sigma, before, after)]
+    columns = (
+        "iteration", "component", "mean", "EM move", "gradient (Dual)", "gradient (jax.grad)",
+        "gradient (formula)", "gradient / move", "N / sigma^2", "difference",
+    )  # fmt: skip
+    caption = (
+        f"Column {table.columns[0]}: equal weights, standard deviation {sigma:.6g}. The difference "
+        "is the largest relative one, of the gradients and of the last two columns."
+    )
+    return Demonstration((Table(columns, tuple(rows), caption),))
+
+
+def _moves_and_slopes(
+    x: np.ndarray, sigma: float, before: np.ndarray, after: np.ndarray
+) -> list[list[float]]:
+    """A row a component: mean, EM move, three gradients, their ratio, its value, difference."""
+    r = np.asarray(mixture_at(before, sigma).responsibilities(x[:, None]))
+    by_hand = np.sum(r * (x[:, None] - before), axis=0) / sigma**2
+    slopes = np.stack([*_gradients(x, sigma, before), by_hand], axis=1)
+    moves, lengths = after - before, r.sum(axis=0) / sigma**2
+    ratios = slopes[:, 0] / moves
+    pairs = np.column_stack([slopes / slopes[:, :1], ratios / lengths])
+    off = np.max(np.abs(pairs - 1), axis=1)
+    return np.column_stack([[1, 2], before, moves, slopes, ratios, lengths, off]).tolist()
+
+
+def _gradients(x: np.ndarray, sigma: float, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient in the means, by dual numbers and by jax.grad, of the textbook's formula."""
+    deviations = np.full(2, np.log(sigma))
+
+    def by_dual(means: dual.Dual) -> dual.Dual:
+        theta = dual.concatenate([np.zeros(1), means, deviations])
+        return textbook(theta, x, dual, dual.logsumexp)
+
+    def by_jax(means: jax.Array) -> jax.Array:
+        theta = jnp.concatenate([jnp.zeros(1), means, deviations])
+        return textbook(theta, x, jnp, jax.scipy.special.logsumexp)
+
+    return dual.gradient(by_dual)(means), np.asarray(jax.grad(by_jax)(jnp.asarray(means)))
