@@ -1,0 +1,119 @@
+"""The bandwidth of the lowest leave-one-out score, by its derivative in log h.
+
+notes/density.md, eq. 11 to 13: a coarse grid over the range finds every valley, and L-BFGS descends
+into each from the grid's point, so that the lowest of them is the minimum over the range.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+from scipy.spatial import KDTree
+
+Score = Callable[..., Float[Array, ""]]
+"""A leave-one-out score `score(bandwidth, *data)`, differentiable in its bandwidth."""
+
+GRID = 64
+"""Points of the coarse grid, in equal ratios."""
+
+STEPS = 30
+"""At most so many steps of L-BFGS a valley; one parameter needs about five."""
+
+
+def resolution(x: Float[Array, "n d"]) -> float:
+    """The smallest distance between different rows."""
+    different = np.unique(np.asarray(x, np.float64), axis=0)
+    if len(different) < 2:
+        raise ValueError("all rows of x are equal: no bandwidth can be chosen; give bandwidth=")
+    return float(KDTree(different).query(different, k=2)[0][:, 1].min())
+
+
+def extent(x: Float[Array, "n d"]) -> float:
+    """The diagonal of the box around all rows, which no distance between rows exceeds."""
+    return float(np.linalg.norm(np.ptp(np.asarray(x, np.float64), axis=0)))
+
+
+def best_bandwidth(
+    score: Score, data: tuple[Array, ...], lower: float, upper: float
+) -> Float[Array, ""]:
+    """The bandwidth between two positive bounds whose score is lowest; warns at the lower one."""
+    dtype = data[0].dtype
+    log_grid = jnp.linspace(np.log(lower), np.log(upper), GRID, dtype=dtype)
+    log_bandwidth = compiled_search(score, data, log_grid)
+    if log_bandwidth == log_grid[0]:
+        warnings.warn(
+            "the leave-one-out score is lowest at the smallest bandwidth tried, "
+            f"{lower:.3g}, which the data's resolution sets: rows repeat or lie on a grid, and "
+            "the score would fall, or stay, below it. Give bandwidth= if the estimate is too rough",
+            stacklevel=4,
+        )
+    return jnp.exp(log_bandwidth)
+
+
+def search(score: Score, data: tuple[Array, ...], log_grid: Float[Array, " g"]) -> Float[Array, ""]:
+    """The lowest point among the grid's and those that descents from its valleys reach."""
+    spacing = log_grid[1] - log_grid[0]
+
+    def at(log_bandwidth: Float[Array, ""]) -> Float[Array, ""]:
+        return score(jnp.exp(log_bandwidth), *data)
+
+    scores = jax.lax.map(at, log_grid)
+    curvatures = scores[:-2] - 2 * scores[1:-1] + scores[2:]
+    valleys = (scores[1:-1] < scores[:-2]) & (scores[1:-1] <= scores[2:])
+
+    def refine(valley: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        log_bandwidth, curvature, is_valley = valley
+        return jax.lax.cond(
+            is_valley,
+            lambda: descend(at, log_bandwidth, spacing, curvature, (log_grid[0], log_grid[-1])),
+            lambda: (log_bandwidth, jnp.full_like(log_bandwidth, jnp.inf)),
+        )
+
+    refined, refined_scores = jax.lax.map(refine, (log_grid[1:-1], curvatures, valleys))
+    points, values = (
+        jnp.concatenate(parts) for parts in ((log_grid, refined), (scores, refined_scores))
+    )
+    return points[jnp.nanargmin(values)]
+
+
+compiled_search = jax.jit(search, static_argnames="score")
+
+
+def descend(
+    at: Callable[[Array], Array],
+    start: Float[Array, ""],
+    spacing: Float[Array, ""],
+    curvature: Float[Array, ""],
+    bounds: tuple[Array, Array],
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """L-BFGS from a valley of the grid, in units in which spacing and curvature are 1."""
+    optimizer = optax.lbfgs()
+
+    def loss(moved: Float[Array, ""]) -> Float[Array, ""]:
+        return at(start + spacing * moved) / curvature
+
+    def step(carry: tuple[Array, Any, Array]) -> tuple[Array, Any, Array]:
+        moved, state, count = carry
+        value, slope = value_and_slope(moved, state=state)
+        update, state = optimizer.update(
+            slope, state, moved, value=value, grad=slope, value_fn=loss
+        )
+        return jnp.asarray(optax.apply_updates(moved, update)), state, count + 1
+
+    def is_moving(carry: tuple[Array, Any, Array]) -> Array:
+        _, state, count = carry
+        slope = optax.tree.get(state, "grad")
+        return (count == 0) | ((count < STEPS) & (jnp.abs(slope) > tolerance))
+
+    value_and_slope = optax.value_and_grad_from_state(loss)
+    tolerance = jnp.sqrt(jnp.finfo(start.dtype).eps)
+    moved = jnp.zeros_like(start)
+    carry = (moved, optimizer.init(moved), jnp.zeros((), jnp.int32))
+    moved, _, _ = jax.lax.while_loop(is_moving, step, carry)
+    end = jnp.clip(start + spacing * moved, *bounds)
+    return end, at(end)
