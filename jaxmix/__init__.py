@@ -35,7 +35,7 @@ _HOMES = {
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 _NAMESPACES = (
-    *("autodiff", "data", "density", "dual", "families", "race", "report", "scores"),
+    *("autodiff", "data", "density", "dual", "families", "plot", "race", "report", "scores"),
     "teaching",
 )
 

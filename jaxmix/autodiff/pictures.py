@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from jaxmix.autodiff.differences import ErrorStudy
-from jaxmix.report.drawing import color_of, plain, print_style
+from jaxmix.report.drawing import color_of, draw_matrix, plain, print_style
 from jaxmix.report.writers import Table
 
 MARKERS: tuple[dict[str, Any], ...] = (
@@ -123,11 +123,9 @@ def _draw_matrix(panel: Any, matrix: np.ndarray, row: int | None, column: int | 
     """Entries as numbers, one row or column of them on color."""
     shade = np.zeros(matrix.shape)
     shade[slice(None) if row is None else row, slice(None) if column is None else column] = 1.0
-    panel.imshow(shade, cmap="Blues", vmin=0.0, vmax=2.5, aspect="auto")
-    for (i, j), entry in np.ndenumerate(matrix):
-        panel.text(j, i, f"{entry:.3g}", ha="center", va="center", fontsize="small")
+    texts = np.array([[f"{entry:.3g}" for entry in entries] for entries in matrix])
+    draw_matrix(panel, texts, shade)
     panel.set_yticks(range(len(matrix)), [f"f{i + 1}" for i in range(len(matrix))])
-    panel.tick_params(length=0)
 
 
 @print_style

@@ -1,7 +1,7 @@
-"""What the figures share: colors, one print style, and the components at a recorded step."""
+"""What the figures share: colors, looks of methods, scales, matrices, one print style."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib import style
@@ -26,20 +26,6 @@ print_style = style.context(
         },
     ]
 )
-
-
-class Component(NamedTuple):
-    """One component of a mixture: its number, weight, mean [d] and covariance [d d]."""
-
-    index: int
-    weight: float
-    mean: np.ndarray
-    covariance: np.ndarray
-
-    @property
-    def color(self) -> str:
-        """The component's color, the same in every panel because components are matched."""
-        return color_of(self.index)
 
 
 def color_of(index: int) -> str:
@@ -77,49 +63,14 @@ def as_array(values: Any) -> np.ndarray:
     return np.array(values, dtype=float)
 
 
-def components_at(path: Mapping[str, Any], position: int) -> list[Component]:
-    """The components at one recorded step; those with a number missing are left out.
-
-    Args:
-        path: one entry of result.json's `paths`.
-        position: which recorded step, counted from 0.
-
-    >>> path = {
-    ...     "weights": [[0.4, None]],
-    ...     "means": [[[1.0], [None]]],
-    ...     "covariances": [[[[2.0]]] * 2],
-    ... }
-    >>> [component.index for component in components_at(path, 0)]
-    [0]
-    """
-    parts = [path[name][position] for name in ("weights", "means", "covariances")]
-    if any(part is None for part in parts):
-        return []
-    components = [
-        Component(index, float(as_array(weight)), as_array(mean), as_array(covariance))
-        for index, (weight, mean, covariance) in enumerate(zip(*parts))
-    ]
-    return [c for c in components if all(np.isfinite(part).all() for part in c[1:])]
-
-
-def ellipse_axes(covariance: np.ndarray, deviations: float) -> tuple[float, float, float]:
-    """Semi-axes and angle of the ellipse at a number of standard deviations.
-
-    Args:
-        covariance: [2 2], symmetric.
-        deviations: standard deviations from the mean, along every direction.
-
-    Returns:
-        The longer and the shorter semi-axis, and the angle of the longer one from the first
-        coordinate in degrees.
-
-    >>> ellipse_axes(np.array([[4.0, 0.0], [0.0, 1.0]]), 2.0)
-    (4.0, 2.0, 0.0)
-    """
-    variances, directions = np.linalg.eigh(covariance)
-    minor, major = deviations * np.sqrt(np.maximum(variances, 0.0))
-    horizontal, vertical = directions[:, 1] * np.sign(directions[0, 1] or 1.0)
-    return float(major), float(minor), float(np.degrees(np.arctan2(vertical, horizontal)))
+def scale_cost(panel: Any, cost: str) -> None:
+    """Make the cost logarithmic beyond its smallest step, and linear from there to 0."""
+    costs = np.concatenate([np.zeros(0), *(as_array(line.get_xdata()) for line in panel.lines)])
+    positive = costs[np.isfinite(costs) & (costs > 0)]
+    smallest = float(positive.min(initial=np.inf)) if positive.size else 1.0
+    panel.set_xscale("symlog", linthresh=smallest, linscale=0.4)
+    panel.set_xlim(left=0.0)
+    panel.set_xlabel(cost)
 
 
 def describe(result: Mapping[str, Any]) -> str:
@@ -137,3 +88,17 @@ def describe(result: Mapping[str, Any]) -> str:
     data = result["data"]
     sizes = f"n = {data['n']}, d = {len(data['columns'])}, k = {result['k']}"
     return f"{data['name']}: {sizes}, {result['family']} covariances"
+
+
+def draw_matrix(panel: Any, texts: np.ndarray, shade: np.ndarray) -> None:
+    """Draw a matrix as its entries in words, on blue.
+
+    Args:
+        panel: matplotlib Axes.
+        texts: of the entries [m n].
+        shade: from 0, white, to 1, a blue on which black is still read [m n].
+    """
+    panel.imshow(shade, cmap="Blues", vmin=0.0, vmax=2.5, aspect="auto")
+    for (i, j), text in np.ndenumerate(texts):
+        panel.text(j, i, text, ha="center", va="center", fontsize="small")
+    panel.tick_params(length=0)

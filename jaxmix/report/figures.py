@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from jaxmix.report.drawing import as_array, method_look, plain, print_style
+from jaxmix.report.drawing import as_array, method_look, plain, print_style, scale_cost
 from jaxmix.report.panels import ellipses
 from jaxmix.report.tables import succeeded
 
@@ -56,7 +56,7 @@ def gaps(result: Mapping[str, Any]) -> Figure:
         for panel, cost in zip(panels, COSTS):
             panel.plot(_costs(trace, cost), missing, **look)
     for panel, cost in zip(panels, COSTS):
-        _scale_cost(panel, cost)
+        scale_cost(panel, cost)
         panel.axhline(floor, color="0.5", linewidth=0.8, linestyle=(0, (1, 2)))
     _scale_missing(panels[0], floor)
     figure.legend(handles=_method_lines(result), loc="outside upper center", ncols=3)
@@ -103,16 +103,6 @@ def _scale_missing(panel: Axes, floor: float) -> None:
     panel.annotate(
         note, (0.02, floor), xytext=(0, -3), va="top", color="0.35", fontsize="small", **place
     )
-
-
-def _scale_cost(panel: Axes, cost: str) -> None:
-    """Make the cost logarithmic beyond its smallest step, and linear from there to 0."""
-    costs = np.concatenate([np.zeros(0), *(as_array(line.get_xdata()) for line in panel.lines)])
-    positive = costs[np.isfinite(costs) & (costs > 0)]
-    smallest = float(positive.min(initial=np.inf)) if positive.size else 1.0
-    panel.set_xscale("symlog", linthresh=smallest, linscale=0.4)
-    panel.set_xlim(left=0.0)
-    panel.set_xlabel(cost)
 
 
 def _method_lines(result: Mapping[str, Any]) -> list[Line2D]:

@@ -7,18 +7,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Ellipse
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from jaxmix.report.drawing import (
-    Component,
-    as_array,
-    components_at,
-    describe,
-    ellipse_axes,
-    plain,
-    print_style,
-)
+from jaxmix.report.components import Component, components_at, draw_curves, draw_ellipse
+from jaxmix.report.drawing import as_array, describe, plain, print_style
 from jaxmix.report.tables import FAILED_OUTCOMES
 
 EARLY_STEPS = (0, 1, 2, 3, 4, 5, 6, 20)
@@ -112,29 +104,14 @@ def _draw_ellipses(panel: Axes, points: np.ndarray, components: Sequence[Compone
     panel.set_ylim(*_limits(points[:, 1]))
     panel.plot(*points[:, :2].T, ".", color="0.6", markersize=2.5, markeredgewidth=0, zorder=0)
     for component in components:
-        for deviations, width in ((1, 1.6), (2, 0.9)):
-            major, minor, angle = ellipse_axes(component.covariance[:2, :2], deviations)
-            outline = Ellipse(tuple(component.mean[:2]), 2 * major, 2 * minor, angle=angle)
-            outline.set(fill=False, edgecolor=component.color, linewidth=width)
-            panel.add_patch(outline)
-        panel.plot(*component.mean[:2], "+", color=component.color, markersize=5)
+        mean, covariance = component.mean[:2], component.covariance[:2, :2]
+        draw_ellipse(panel, component._replace(mean=mean, covariance=covariance))
 
 
 def _draw_densities(panel: Axes, values: np.ndarray, components: Sequence[Component]) -> None:
     heights, *_ = panel.hist(values, bins="auto", density=True, color="0.85")
-    grid = np.linspace(*panel.get_xlim(), 400)
-    densities = [_density(component, grid) for component in components]
-    panel.plot(grid, np.sum(densities, axis=0) + 0 * grid, color="black", linewidth=0.7)
-    for component, density in zip(components, densities):
-        panel.plot(grid, density, color=component.color, linewidth=1.2)
-        panel.plot(component.mean[0], 0.0, "|", color=component.color, markersize=9)
+    draw_curves(panel, components, np.linspace(*panel.get_xlim(), 400))
     panel.set_ylim(0.0, 1.6 * float(np.max(heights)))
-
-
-def _density(component: Component, grid: np.ndarray) -> np.ndarray:
-    variance = component.covariance[0, 0]
-    squares = (grid - component.mean[0]) ** 2 / variance
-    return component.weight * np.exp(-squares / 2) / np.sqrt(2 * np.pi * variance)
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
