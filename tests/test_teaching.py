@@ -12,7 +12,7 @@ from jaxmix import data
 from jaxmix.cli.demo import Demo
 from jaxmix.cli.main import main
 from jaxmix.starts import initialize
-from jaxmix.teaching import bounds, clusters, means_only, mixtures
+from jaxmix.teaching import bounds, clusters, figures, means_only, mixtures
 from jaxmix.teaching.demonstrations import SUBJECTS, demonstrate
 
 WAITING = data.load("faithful").x[:, 1]
@@ -139,6 +139,23 @@ def test_axes_of_every_covariance_structure():
     expected = np.sqrt(np.linalg.eigvalsh(np.asarray(fitted.covariances)[0])[::-1])
     np.testing.assert_allclose(rows[0][5:], expected, rtol=1e-10)
     assert rows[6][5] == pytest.approx(rows[6][6])
+
+
+@pytest.mark.parametrize("subject", ["bound", "starts"])
+def test_pictures_of_the_lecture(subject, tmp_path):
+    demonstrate(subject).write(tmp_path / "shown.png")
+    assert (tmp_path / "shown.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("d", [1, 2, 4])
+def test_panels_of_mixtures_and_clusters(d):
+    x = np.random.default_rng(0).normal(size=(30, d))
+    mixture = jm.gaussian_mixture([0.4, 0.6], np.zeros((2, d)), np.ones(2), family="spherical")
+    figure = figures.draw_mixtures(x, {f"step {step}": mixture for step in range(5)})
+    assert [panel.get_title() for panel in figure.axes][:5] == [f"step {t}" for t in range(5)]
+    labels = np.arange(30) % 2
+    figure = figures.draw_clusters({"a $set": (x, {"one": labels, "two": labels})})
+    assert [panel.get_title() for panel in figure.axes] == [r"a \$set: one", r"a \$set: two"]
 
 
 def test_the_command_names_every_subject():

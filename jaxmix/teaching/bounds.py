@@ -4,16 +4,17 @@ Everything else is known, so that the bound which touches the log-likelihood at 
 a parabola, and its top is the next one (notes/em.md, eq. 7).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import logsumexp
 
-from jaxmix import data
+from jaxmix import data, plot
 from jaxmix.autodiff.likelihood import textbook
 from jaxmix.clustering import kmeans
 from jaxmix.report.demonstration import Demonstration
+from jaxmix.report.drawing import plain
 from jaxmix.report.writers import Table
 from jaxmix.teaching.means_only import START, mixture_at
 
@@ -61,29 +62,30 @@ def one_mean(x: Float[np.ndarray, " n"], sigma: float, steps: int = STEPS) -> Bo
     Source: notes/em.md, eq. 7.
     """
     other = np.quantile(x, START[1])
-    grid = np.linspace(x.min(), other, POINTS)
 
     def log_likelihood(mean: float) -> float:
         theta = np.array([0.0, mean, other, np.log(sigma), np.log(sigma)])
         return float(textbook(theta, x, np, logsumexp))
 
-    iterates, curves, tops = [float(x.min())], [], []
+    iterates, shares = [float(x.min())], []
     for _ in range(steps):
-        mean = iterates[-1]
-        mixture = mixture_at(np.array([mean, other]), sigma)
-        r = np.asarray(mixture.responsibilities(x[:, None]))[:, 0]
-        farther = r @ ((x[:, None] - grid) ** 2 - (x[:, None] - mean) ** 2)
-        curves.append(log_likelihood(mean) - farther / (2 * sigma**2))
-        iterates.append(r @ x / r.sum())
-        tops.append(log_likelihood(mean) + r.sum() * (iterates[-1] - mean) ** 2 / (2 * sigma**2))
+        mixture = mixture_at(np.array([iterates[-1], other]), sigma)
+        shares.append(np.asarray(mixture.responsibilities(x[:, None]))[:, 0])
+        iterates.append(float(shares[-1] @ x / shares[-1].sum()))
+    grid = np.linspace(iterates[0], 2 * iterates[-1] - iterates[0], POINTS)
+    reached = [log_likelihood(mean) for mean in iterates]
+    parabolas = [
+        [height - r @ ((x - at) ** 2 - (x - mean) ** 2) / (2 * sigma**2) for at in (*grid, top)]
+        for r, mean, height, top in zip(shares, iterates, reached, iterates[1:])
+    ]
+    curves, tops = np.array(parabolas)[:, :-1], np.array(parabolas)[:, -1]
     values = np.array([log_likelihood(mean) for mean in grid])
-    reached = np.array([log_likelihood(mean) for mean in iterates])
-    return Bounds(grid, values, np.array(curves), np.array(iterates), reached, np.array(tops))
+    return Bounds(grid, values, curves, np.array(iterates), np.array(reached), tops)
 
 
 def bound(table: data.Table) -> Demonstration:
     """Each EM step climbs to the top of a bound, and the log-likelihood rises by more."""
-    x = table.x[:, 0]
+    x, name = table.x[:, 0], table.columns[0]
     sigma = float(kmeans(x, 2).loss) ** 0.5
     curves = one_mean(x, sigma)
     rows = []
@@ -92,7 +94,14 @@ def bound(table: data.Table) -> Demonstration:
         rows.append((step, float(now), *map(float, heights)))
     columns = ("iteration", "mean 1", "log-likelihood", "top of its bound", "next log-likelihood")
     caption = (
-        f"Column {table.columns[0]}: mean 2 is the third quartile, equal weights, standard "
+        f"Column {name}: mean 2 is the third quartile, equal weights, standard "
         f"deviation {sigma:.6g}. The next mean is where the bound has its top."
     )
-    return Demonstration((Table(columns, tuple(rows), caption),))
+    table_of_steps = Table(columns, tuple(rows), caption)
+    return Demonstration((table_of_steps,), lambda: _drawn(curves, f"mean 1 of {name}"))
+
+
+def _drawn(curves: Bounds, name: str) -> Any:
+    panel = plot.bounds(curves.grid, curves.log_likelihood, curves.lower_bounds, curves.touching)
+    panel.set_xlabel(plain(name))
+    return panel.figure

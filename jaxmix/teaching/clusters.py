@@ -19,6 +19,7 @@ from jaxmix.report.writers import Table
 from jaxmix.result import FitResult
 from jaxmix.scores import adjusted_rand_index
 from jaxmix.starts import initialize
+from jaxmix.teaching.figures import draw_clusters, draw_mixtures
 
 DEVIATIONS = (1.0, 0.5, 0.25, 0.1, 0.05)
 """Common standard deviations of the soft EM that becomes k-means, in units of the columns'."""
@@ -66,7 +67,9 @@ def starts(table: data.Table) -> Demonstration:
     )
     columns = ("start", "steps", "log-likelihood", "adjusted Rand index")
     caption = f"{table.name}: k = {k}, diagonal covariances."
-    return Demonstration((Table(columns, rows, caption),))
+    ends = {rows[1][0]: careful.mixture, rows[2][0]: careless.mixture}
+    shown = Table(columns, rows, caption)
+    return Demonstration((shown,), lambda: draw_mixtures(table.x, ends))
 
 
 def from_clusters(table: data.Table, k: int) -> Mixture:
@@ -104,13 +107,14 @@ def misleading_sets(n: int = 2000) -> dict[str, data.Table]:
 
 def kmeans_or_mixture(tables: dict[str, data.Table]) -> Demonstration:
     """Agreement with the known classes and error of their means, by k-means and by a mixture."""
-    rows = []
+    rows, labelings = [], {}
     for name, table in tables.items():
         if table.labels is None:
             raise ValueError(f"the table {name} has no known classes to compare with; give labels")
         k = num_classes(table)
         result = fit(table.x, initialize(table.x, k, "full", "kmeans"))
         clusters, predicted = kmeans(table.x, k), result.mixture.predict(table.x)
+        labelings[name] = table.x, {"k-means": clusters.labels, "mixture": predicted}
         agreement = _agreement(table, clusters.labels), _agreement(table, predicted)
         wrong = (_off(table, centers) for centers in (clusters.centers, result.mixture.means))
         rows.append((name, *agreement, *wrong))
@@ -119,7 +123,8 @@ def kmeans_or_mixture(tables: dict[str, data.Table]) -> Demonstration:
         "Adjusted Rand index of the known classes, 1 where they are found and 0 by chance, and the "
         "largest distance of a center from its class's mean."
     )
-    return Demonstration((Table(columns, tuple(rows), caption),))
+    shown = Table(columns, tuple(rows), caption)
+    return Demonstration((shown,), lambda: draw_clusters(labelings))
 
 
 def _off(table: data.Table, centers: Any) -> float:

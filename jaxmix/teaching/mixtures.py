@@ -10,6 +10,7 @@ from jaxmix.report.demonstration import Demonstration
 from jaxmix.report.writers import Table
 from jaxmix.starts import initialize
 from jaxmix.teaching.clusters import num_classes
+from jaxmix.teaching.figures import draw_mixtures
 
 STEPS = (0, 1, 2, 3, 4, 5, 6, 20)
 
@@ -19,15 +20,17 @@ def em(table: data.Table) -> Demonstration:
     start = initialize(table.x, num_classes(table), "full", "random_from_data", seed=0)
     result = fit(table.x, start, record=STEPS)
     assert result.path is not None
-    rows = []
+    rows, mixtures = [], {}
     for position, step in enumerate(result.path_steps):
         mixture = jax.tree.map(lambda leaf, at=position: leaf[at], result.path)
+        mixtures["start" if step == 0 else f"step {step}"] = mixture
         value = float(result.history[step])
         for k, (weight, mean) in enumerate(zip(mixture.weights, mixture.means), start=1):
             rows.append((step, value, k, float(weight), *map(float, mean)))
     columns = ("step", "log-likelihood", "component", "weight", *table.columns)
     caption = f"{table.name}: full covariances, from random observations; {result.outcome.name}."
-    return Demonstration((Table(columns, tuple(rows), caption),))
+    shown = Table(columns, tuple(rows), caption)
+    return Demonstration((shown,), lambda: draw_mixtures(table.x, mixtures))
 
 
 def covariances(table: data.Table) -> Demonstration:
@@ -36,9 +39,10 @@ def covariances(table: data.Table) -> Demonstration:
     A standard deviation along an axis is the square root of an eigenvalue of the covariance.
     """
     k, d = num_classes(table), table.x.shape[1]
-    rows = []
+    rows, mixtures = [], {}
     for family in STRUCTURES:
         result = fit(table.x, initialize(table.x, k, family, "kmeans"))
+        mixtures[family] = result.mixture
         components = result.mixture.family
         assert isinstance(components, Gaussian)
         for number, matrix in enumerate(components.matrices, start=1):
@@ -48,4 +52,5 @@ def covariances(table: data.Table) -> Demonstration:
     along = (f"axis {axis + 1}" for axis in range(d))
     columns = ("covariances", "parameters", "log-likelihood", "BIC", "component", *along)
     caption = f"{table.name}: k = {k}; standard deviations along the principal axes."
-    return Demonstration((Table(columns, tuple(rows), caption),))
+    shown = Table(columns, tuple(rows), caption)
+    return Demonstration((shown,), lambda: draw_mixtures(table.x, mixtures))
