@@ -5,7 +5,10 @@ import re
 from pathlib import Path
 
 import numpy as np
+import optax
 import pytest
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
 
 import jaxmix as jm
 from jaxmix.autodiff import applications, costs, differences, graph, source, studies, symbolic
@@ -25,6 +28,7 @@ from jaxmix.dual import (
     taylor,
 )
 
+FAITHFUL, IRIS = jm.data.load("faithful").x, jm.data.load("iris")
 NOTE = (Path(__file__).parents[1] / "notes/course.md").read_text()
 LINES = dict(re.findall(r"^(\d+)\. .*?^   `(.*?)`$", NOTE, re.MULTILINE | re.DOTALL))
 
@@ -34,12 +38,13 @@ def lecture(x1, x2):
 
 
 def test_there_is_a_line_for_every_row():
-    assert list(LINES) == [str(row) for row in range(1, 10)]
+    assert list(LINES) == [str(row) for row in (*range(1, 19), 20, 22, 24, 25)]
 
 
 @pytest.mark.parametrize("row", LINES)
 def test_every_line_runs(row, capsys):
-    names = {"np": np, "jm": jm, "lecture": lecture, "Dual": Dual}
+    names = {"np": np, "jm": jm, "optax": optax, "lecture": lecture, "Dual": Dual}
+    names |= {"faithful": FAITHFUL, "iris": IRIS, "z": jm.data.standardize(FAITHFUL)[0]}
     eval(LINES[row], names | {"cos": cos, "exp": exp, "sin": sin, "sqrt": sqrt})
 
 
@@ -130,3 +135,83 @@ def test_row_9_what_it_is_for():
     times = np.linspace(0, 1, 11)
     y = applications.implicit_euler(lambda t, y: -1e6 * (y - math.cos(t)), 1.0, times)
     np.testing.assert_allclose(y, np.cos(times), atol=1e-5)
+
+
+def test_row_10_labels_known():
+    mixture = jm.maximum_likelihood(IRIS.x, IRIS.labels)
+    for k, name in enumerate(np.unique(IRIS.labels)):
+        rows = IRIS.x[IRIS.labels == name]
+        np.testing.assert_allclose(mixture.means[k], rows.mean(axis=0), rtol=1e-12)
+        np.testing.assert_allclose(mixture.covariances[k], np.cov(rows.T, ddof=0), rtol=1e-10)
+    one = jm.maximum_likelihood(FAITHFUL, np.zeros(len(FAITHFUL)))
+    np.testing.assert_allclose(one.covariances[0], np.cov(FAITHFUL.T, ddof=0), rtol=1e-10)
+
+
+def test_row_11_one_gaussian_against_two():
+    one, two = (jm.fit(FAITHFUL, jm.initialize(FAITHFUL, k)) for k in (1, 2))
+    normal = multivariate_normal(FAITHFUL.mean(axis=0), np.cov(FAITHFUL.T, ddof=0))
+    assert one.log_likelihood == pytest.approx(normal.logpdf(FAITHFUL).sum(), rel=1e-12)
+    assert two.bic < one.bic - 100
+
+
+def test_rows_13_and_14_gradients_and_kinds_of_em():
+    z = jm.data.standardize(FAITHFUL)[0]
+    start = jm.initialize(z, 2)
+    by_em, by_gradient = (
+        jm.fit(z, start, method) for method in (None, jm.GradientAscent(optax.lbfgs))
+    )
+    assert by_gradient.log_likelihood == pytest.approx(float(by_em.log_likelihood), abs=1e-6)
+    equal = jm.fit(z, start, fixed="weights")
+    np.testing.assert_allclose(equal.mixture.weights, [0.5, 0.5])
+    assert equal.log_likelihood < by_em.log_likelihood
+
+
+def test_row_15_stable_sums_and_distances():
+    x = np.array([[1000.0, 1000.0], [1.0, 2.0]])
+    np.testing.assert_allclose(jm.softmax(x), [[0.5, 0.5], [0.2689, 0.7311]], atol=1e-4)
+    np.testing.assert_allclose(jm.logsumexp(x), [1000.6931, 2.3133], atol=1e-4)
+    np.testing.assert_allclose(jm.logsumexp(x), logsumexp(x, axis=1), rtol=1e-15)
+
+
+def test_row_17_different_starts_give_different_optima():
+    runs = jm.fit_restarts(FAITHFUL, 3, num_starts=8, seed=0, start="random_from_data")
+    values = [float(run.log_likelihood) for run in runs.results]
+    assert max(values) - min(values) > 0.1
+
+
+def test_row_18_samples_of_the_course():
+    table, truth = jm.data.three_clusters(n=4000)
+    shares = np.bincount(table.labels) / 4000
+    np.testing.assert_allclose(shares, truth.weights, atol=0.03)
+    mixture = jm.gaussian_mixture([0.25, 0.75], [[0.0], [9.0]], [1.0, 1.0], family="spherical")
+    x, labels = mixture.sample(4000, seed=1)
+    assert np.mean(labels) == pytest.approx(0.75, abs=0.03)
+    assert np.mean(np.asarray(x)[np.asarray(labels) == 1]) == pytest.approx(9.0, abs=0.1)
+
+
+def test_row_22_spherical_mixtures_with_soft_counts():
+    stop = jm.Stop("relative", tol=1e-6)
+    result = jm.fit(FAITHFUL, jm.initialize(FAITHFUL, 2, "spherical"), stop=stop)
+    changes = np.abs(np.diff(result.history))
+    assert changes[-1] <= 1e-6 * abs(result.history[-1]) < changes[-2]
+    counts = np.sum(result.mixture.responsibilities(FAITHFUL), axis=0)
+    assert counts.sum() == pytest.approx(272)
+
+
+def test_row_24_scores_of_a_histogram():
+    different = np.random.default_rng(0).beta(2, 5, 100)
+    scores = jm.density.scores
+    assert scores.plain(different, 1e-6) < scores.plain(different, 1e-3) < 0
+    assert scores.leave_one_out(different, 1e-6) > scores.leave_one_out(different, 0.1)
+    eruptions = FAITHFUL[:, 0] / 10
+    assert scores.leave_one_out(eruptions, 1e-6) < scores.leave_one_out(eruptions, 1e-3) < 0
+
+
+def test_row_25_linear_smoothers():
+    x, y = FAITHFUL.T
+    for estimate in (
+        jm.density.kernel_regression(x, y, bandwidth=0.3),
+        jm.density.least_squares(x, y, basis=3),
+    ):
+        at = np.array([2.0, 3.5, 10.0])
+        np.testing.assert_allclose(estimate.smoother(at) @ y, estimate.predict(at), rtol=1e-10)
