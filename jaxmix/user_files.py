@@ -1,8 +1,31 @@
 """Python files of users, named on the command line: run once, with a line for what goes wrong."""
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+
+def defined_in(file: str, is_wanted: Callable[[Any], bool]) -> dict[str, Any]:
+    """Run a user's file, and take what it defines itself and does not import.
+
+    Args:
+        file: path of the file.
+        is_wanted: says of an object whether it is of the wanted kind.
+
+    Returns:
+        The objects of that kind by name.
+
+    Raises:
+        ValueError: as `run_file`.
+    """
+    module = run_file(file)
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if is_wanted(value) and value.__module__ == module.__name__
+    }
 
 
 def run_file(file: str) -> ModuleType:

@@ -16,7 +16,7 @@ import optax
 
 from jaxmix.methods import EM, GradientAscent, Method
 from jaxmix.suggestions import unknown
-from jaxmix.user_files import run_file
+from jaxmix.user_files import defined_in
 
 DEFAULT = "em, lbfgs, adam(gradient='autodiff'), adam, sgd"
 """What is compared when nothing is chosen."""
@@ -146,14 +146,7 @@ def _words(method: Method, settings: dict[str, Any]) -> str:
 
 def _user_class(file: str, name: str) -> Callable[..., Method]:
     """A method class from a user's own Python file, which runs as any program of theirs."""
-    found = vars(run_file(file))
-    classes = {
-        key: value
-        for key, value in found.items()
-        if isinstance(value, type)
-        and issubclass(value, Method)
-        and value.__module__ == found["__name__"]
-    }
+    classes = defined_in(file, lambda value: isinstance(value, type) and issubclass(value, Method))
     if name not in classes:
         raise unknown(f"method in {file}", name, classes)
     return classes[name]
