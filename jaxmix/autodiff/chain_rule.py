@@ -39,7 +39,8 @@ def chain_rule(graph: Graph) -> Table:
     programs = [dual_program(graph, index) for index in range(len(graph.lines))]
     rows = tuple((*row[:2], text, *row[2:-1]) for row, text in zip(plain.rows, programs))
     columns = (*plain.columns[:2], "dual program", *plain.columns[2:-1])
-    return Table(columns, rows, "\n".join(_by_path(graph, i) for i in range(graph.num_inputs)))
+    sentences = [_by_path(graph, i, slope) for i, slope in enumerate(graph.gradient)]
+    return Table(columns, rows, "\n".join(sentences))
 
 
 def dual_program(graph: Graph, index: int) -> str:
@@ -99,14 +100,14 @@ def num_paths(graph: Graph, source: int) -> int:
     return counts[graph.result]
 
 
-def _by_path(graph: Graph, source: int) -> str:
-    """One sentence on the paths from an input."""
+def _by_path(graph: Graph, source: int, derivative: float) -> str:
+    """One sentence on the paths from an input, whose contributions add up to the derivative."""
     count, title = num_paths(graph, source), graph.lines[source].program
     if count == 0:
         return f"{title} does not reach the result."
     paths = f"{count} path{'s' * (count > 1)}" if count <= MOST_COUNTED else "more than 1e15 paths"
     ways = f"{title} reaches the result by {paths}: "
-    slope = f"{graph.gradient[source]:.6g}"
+    slope = f"{derivative:.6g}"
     if not 1 < count <= MOST_PATHS:
         return ways + slope
     parts = " + ".join(f"{product:.6g}" for product in contributions(graph, source))

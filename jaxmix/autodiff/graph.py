@@ -188,9 +188,7 @@ def trace(f: Callable[..., Any], *args: Any) -> Graph:
     count, order, results = len(lines), iter(range(len(lines))), []
 
     def recorded(*recorders: Recorder) -> float:
-        given = iter(recorders)
-        grouped = ([next(given) for _ in arg] if _is_list(arg) else next(given) for arg in args)
-        results.append(f(*grouped))
+        results.append(f(*grouped(recorders, args)))
         return 0.0
 
     values, unused = [line.value for line in lines], [np.zeros(1)] * count
@@ -206,6 +204,12 @@ def trace(f: Callable[..., Any], *args: Any) -> Graph:
 
 def _is_list(arg: Any) -> bool:
     return isinstance(arg, list | tuple) or np.ndim(arg) == 1
+
+
+def grouped(numbers: Any, args: Sequence[Any]) -> list[Any]:
+    """Numbers in a row as arguments: those of a list in a list, as in args."""
+    given = iter(numbers)
+    return [[next(given) for _ in arg] if _is_list(arg) else next(given) for arg in args]
 
 
 def named_inputs(f: Callable[..., Any], args: Sequence[Any]) -> list[tuple[str, float]]:

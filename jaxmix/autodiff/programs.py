@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxmix import dual
-from jaxmix.autodiff.graph import named_inputs
+from jaxmix.autodiff.graph import grouped, named_inputs
 from jaxmix.autodiff.source.code import identifiers
 from jaxmix.dual.rules import RULES
 from jaxmix.suggestions import unknown
-from jaxmix.user_files import run_file
+from jaxmix.user_files import defined_in
 
 CONSTANTS = {"pi": math.pi, "e": math.e}
 FUNCTIONS = {name: getattr(dual, name) for name in RULES if hasattr(dual, name)}
@@ -59,13 +59,7 @@ class Program(NamedTuple):
 
     def on(self, numbers: Sequence[Any] | Any) -> Any:
         """The program on other numbers [n] of any kind, in the order of the inputs."""
-        arguments, place = [], 0
-        for argument in self.arguments:
-            length = len(argument) if isinstance(argument, list) else 1
-            entries = [numbers[place + i] for i in range(length)]
-            arguments.append(entries if isinstance(argument, list) else entries[0])
-            place += length
-        return self.function(*arguments)
+        return self.function(*grouped(numbers, self.arguments))
 
     def outputs(self, numbers: Sequence[Any] | Any) -> Any:
         """As `on`, with everything that comes out in one array [m]."""
@@ -131,12 +125,7 @@ def read(text: str, at: str | None = None, held: Mapping[str, Any] | None = None
 
 
 def _of_file(file: str, name: str) -> Callable[..., Any]:
-    found = vars(run_file(file))
-    functions = {
-        key: value
-        for key, value in found.items()
-        if inspect.isfunction(value) and value.__module__ == found["__name__"]
-    }
+    functions = defined_in(file, inspect.isfunction)
     if name not in functions:
         raise unknown(f"function in {file}", name, functions)
     return functions[name]
