@@ -11,12 +11,10 @@ from jaxtyping import Float
 from scipy.special import logsumexp
 
 from jaxmix import data, plot
-from jaxmix.autodiff.likelihood import textbook
-from jaxmix.clustering import kmeans
 from jaxmix.report.demonstration import Demonstration
 from jaxmix.report.drawing import plain
 from jaxmix.report.writers import Table
-from jaxmix.teaching.means_only import START, mixture_at
+from jaxmix.teaching.means_only import START, deviation_within, log_likelihood, mixture_at
 
 STEPS, POINTS = 4, 201
 
@@ -63,9 +61,8 @@ def one_mean(x: Float[np.ndarray, " n"], sigma: float, steps: int = STEPS) -> Bo
     """
     other = np.quantile(x, START[1])
 
-    def log_likelihood(mean: float) -> float:
-        theta = np.array([0.0, mean, other, np.log(sigma), np.log(sigma)])
-        return float(textbook(theta, x, np, logsumexp))
+    def height(mean: float) -> float:
+        return float(log_likelihood(np.array([mean, other]), x, sigma, np, logsumexp))
 
     iterates, shares = [float(x.min())], []
     for _ in range(steps):
@@ -73,20 +70,20 @@ def one_mean(x: Float[np.ndarray, " n"], sigma: float, steps: int = STEPS) -> Bo
         shares.append(np.asarray(mixture.responsibilities(x[:, None]))[:, 0])
         iterates.append(float(shares[-1] @ x / shares[-1].sum()))
     grid = np.linspace(iterates[0], 2 * iterates[-1] - iterates[0], POINTS)
-    reached = [log_likelihood(mean) for mean in iterates]
+    reached = [height(mean) for mean in iterates]
     parabolas = [
-        [height - r @ ((x - at) ** 2 - (x - mean) ** 2) / (2 * sigma**2) for at in (*grid, top)]
-        for r, mean, height, top in zip(shares, iterates, reached, iterates[1:])
+        [value - r @ ((x - at) ** 2 - (x - mean) ** 2) / (2 * sigma**2) for at in (*grid, top)]
+        for r, mean, value, top in zip(shares, iterates, reached, iterates[1:])
     ]
     curves, tops = np.array(parabolas)[:, :-1], np.array(parabolas)[:, -1]
-    values = np.array([log_likelihood(mean) for mean in grid])
+    values = np.array([height(mean) for mean in grid])
     return Bounds(grid, values, curves, np.array(iterates), np.array(reached), tops)
 
 
 def bound(table: data.Table) -> Demonstration:
     """Each EM step climbs to the top of a bound, and the log-likelihood rises by more."""
     x, name = table.x[:, 0], table.columns[0]
-    sigma = float(kmeans(x, 2).loss) ** 0.5
+    sigma = deviation_within(x)
     curves = one_mean(x, sigma)
     rows = []
     for step, now in enumerate(curves.iterates[:-1]):

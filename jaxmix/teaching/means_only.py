@@ -4,8 +4,9 @@ The lecture's simplest case, where an EM step is a gradient step of length $\sig
 (notes/em.md, eq. 6).
 """
 
+from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +34,11 @@ STEPS, ACCURATE_STEPS = 6, 4
 """EM moves after the fourth are differences of means that agree to many digits."""
 
 
+def deviation_within(x: Float[np.ndarray, " n"]) -> float:
+    """The standard deviation within two k-means clusters, which stands for the known one."""
+    return float(kmeans(x, 2).loss) ** 0.5
+
+
 class Learned(NamedTuple):
     """The means [t + 1 2] after every EM step, and the log-likelihood there [t + 1]."""
 
@@ -43,6 +49,14 @@ class Learned(NamedTuple):
 def mixture_at(means: Float[np.ndarray, " 2"], sigma: float) -> Mixture:
     """Two components of equal weight and the same standard deviation."""
     return gaussian_mixture([0.5, 0.5], means[:, None], [sigma**2] * 2, family="spherical")
+
+
+def log_likelihood(
+    means: Any, x: np.ndarray, sigma: float, lib: Any, logsumexp: Callable[..., Any]
+) -> Any:
+    """The textbook's log-likelihood of the two means, on the numbers of any library."""
+    theta = lib.concatenate([np.zeros(1), means, np.full(2, np.log(sigma))])
+    return textbook(theta, x, lib, logsumexp)
 
 
 def learn_means(x: Float[np.ndarray, " n"], sigma: float, steps: int) -> Learned:
@@ -94,7 +108,7 @@ def em_means(table: data.Table) -> Demonstration:
 def em_is_gradient(table: data.Table) -> Demonstration:
     r"""The EM move beside the gradient, $\partial\ell/\partial\mu_k = N_k \Delta\mu_k/\sigma^2$."""
     x = table.x[:, 0]
-    sigma = float(kmeans(x, 2).loss) ** 0.5
+    sigma = deviation_within(x)
     rows = []
     means = learn_means(x, sigma, ACCURATE_STEPS).means
     for step, (before, after) in enumerate(pairwise(means), start=1):
@@ -126,14 +140,6 @@ def _moves_and_slopes(
 
 def _gradients(x: np.ndarray, sigma: float, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The gradient in the means, by dual numbers and by jax.grad, of the textbook's formula."""
-    deviations = np.full(2, np.log(sigma))
-
-    def by_dual(means: dual.Dual) -> dual.Dual:
-        theta = dual.concatenate([np.zeros(1), means, deviations])
-        return textbook(theta, x, dual, dual.logsumexp)
-
-    def by_jax(means: jax.Array) -> jax.Array:
-        theta = jnp.concatenate([jnp.zeros(1), means, deviations])
-        return textbook(theta, x, jnp, jax.scipy.special.logsumexp)
-
-    return dual.gradient(by_dual)(means), np.asarray(jax.grad(by_jax)(jnp.asarray(means)))
+    by_dual = dual.gradient(lambda m: log_likelihood(m, x, sigma, dual, dual.logsumexp))
+    by_jax = jax.grad(lambda m: log_likelihood(m, x, sigma, jnp, jax.scipy.special.logsumexp))
+    return by_dual(means), np.asarray(by_jax(jnp.asarray(means)))

@@ -7,18 +7,17 @@ from jaxmix import data
 from jaxmix.families import STRUCTURES, Gaussian
 from jaxmix.fitting import fit
 from jaxmix.report.demonstration import Demonstration
+from jaxmix.report.panels import EARLY_STEPS
 from jaxmix.report.writers import Table
 from jaxmix.starts import initialize
 from jaxmix.teaching.clusters import num_classes
 from jaxmix.teaching.figures import draw_mixtures
 
-STEPS = (0, 1, 2, 3, 4, 5, 6, 20)
-
 
 def em(table: data.Table) -> Demonstration:
     """Weights, means and log-likelihood at the start, after steps 1 to 6 and 20, and at the end."""
     start = initialize(table.x, num_classes(table), "full", "random_from_data", seed=0)
-    result = fit(table.x, start, record=STEPS)
+    result = fit(table.x, start, record=EARLY_STEPS)
     assert result.path is not None
     rows, mixtures = [], {}
     for position, step in enumerate(result.path_steps):
