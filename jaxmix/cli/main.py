@@ -13,10 +13,11 @@ from typing import Any
 
 import tyro
 
+from jaxmix.cli.check import Check
 from jaxmix.cli.compare import Compare
 from jaxmix.cli.demo import Demo
 
-COMMANDS = {"compare": Compare, "demo": Demo}
+COMMANDS = {"compare": Compare, "demo": Demo, "check": Check}
 """Subcommands by name."""
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -26,13 +27,12 @@ MISTAKE, INTERRUPTED = 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
-        _parse(sys.argv[1:] if arguments is None else list(arguments)).run()
+        return _parse(sys.argv[1:] if arguments is None else list(arguments)).run() or 0
     except (ValueError, TypeError) as error:
         return _complain(str(error))
     except KeyboardInterrupt:
         print("jaxmix: interrupted", file=sys.stderr)
         return INTERRUPTED
-    return 0
 
 
 def _parse(arguments: list[str]) -> Any:

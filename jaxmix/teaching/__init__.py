@@ -1,5 +1,21 @@
-"""What an instructor shows of mixtures and EM; notes/course.md has a line for each row."""
+"""What an instructor shows of mixtures and EM, and what checks students' exercises.
 
-from jaxmix.teaching import bounds, clusters, demonstrations, means_only, mixtures
+notes/teaching.md builds a lecture from it. Modules load on first use, so that a student's process
+imports only NumPy.
+"""
 
-__all__ = ["bounds", "clusters", "demonstrations", "means_only", "mixtures"]
+from importlib import import_module
+from typing import Any
+
+_FUNCTIONS = ("check", "check_file")
+_MODULES = ("bounds", "clusters", "demonstrations", "exercises", "means_only", "mixtures")
+
+__all__ = sorted([*_FUNCTIONS, *_MODULES])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS:
+        return getattr(import_module("jaxmix.teaching.exercises"), name)
+    if name in _MODULES:
+        return import_module(f"jaxmix.teaching.{name}")
+    raise AttributeError(f"module 'jaxmix.teaching' has no attribute {name!r}")
