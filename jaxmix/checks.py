@@ -63,12 +63,13 @@ def check_separable(x: np.ndarray, family: Family, columns: tuple[str, ...]) -> 
             raise ValueError("all rows are equal: no variance to fit; set ridge > 0")
         return
     for name, column in zip(columns, x.T, strict=True):
-        if np.all(column == column[0]):
+        observed = column[~np.isnan(column)]
+        if np.all(observed == observed[:1]):
             raise ValueError(
                 f"column {name!r} is constant: its variance has no maximum likelihood estimate; "
                 "leave the column out or set ridge > 0"
             )
-    if family.name == "diag" or len(x) < 2:
+    if family.name == "diag" or len(x) < 2 or np.any(np.isnan(x)):
         return
     correlations = np.atleast_2d(np.corrcoef(x.astype(float), rowvar=False))
     resolution = 8 * x.shape[1] * np.finfo(x.dtype).eps

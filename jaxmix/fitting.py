@@ -15,7 +15,7 @@ from jaxtyping import Array, ArrayLike
 
 from jaxmix import checks
 from jaxmix.compiling import compiled_advance
-from jaxmix.inputs import as_count, as_matrix, as_sample_weights
+from jaxmix.inputs import as_count, as_incomplete, as_matrix, as_sample_weights
 from jaxmix.loop import Closing, Loop, Outcome, Trace, advance, begin, close, reopen
 from jaxmix.methods import EM, Cost, Method
 from jaxmix.mixture import Mixture, as_rows
@@ -28,7 +28,7 @@ from jaxmix.stopping import Stop, resolvable
 SEGMENT = 256
 """Steps between two returns to the host, which cost about a tenth of a millisecond each."""
 
-compiled_problem = jax.jit(build_problem, static_argnames=("fixed", "hard", "rows"))
+compiled_problem = jax.jit(build_problem, static_argnames=("fixed", "hard", "rows", "missing"))
 compiled_close = jax.jit(close)
 
 
@@ -52,6 +52,7 @@ def fit(
     ridge: ArrayLike = 0.0,
     fixed: Iterable[str] = (),
     sample_weights: Any = None,
+    missing: bool = False,
     on_step: Callable[[Progress], Any] | None = None,
     record: str | Iterable[int] | None = None,
     resume: FitResult | None = None,
@@ -75,6 +76,8 @@ def fit(
             step adds ridge to each variance; squared units of the data. 0 by default.
         fixed: parts that keep their starting values: "weights", "means", "covariances".
         sample_weights: frequency weights [n]; 1 each when left out.
+        missing: whether NaN stand for entries that nobody observed; the likelihood is then that of
+            the observed entries. Otherwise NaN is an error.
         on_step: called with a `Progress` after every step; runs slower, to the same bits.
         record: step numbers whose mixtures to keep in `.path`, or "all"; the last is always kept.
         resume: an earlier result of the same call, to continue up to the new limit on steps.
@@ -102,8 +105,8 @@ def fit(
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
         if any(option is not None for option in (on_step, record, resume)):
             raise TypeError("inside jit or vmap a fit has no on_step, record or resume")
-        return _traced_fit(x, start, method, stop, prior, ridge, fixed, sample_weights)
-    problem, columns = check_problem(x, start, method, prior, ridge, fixed, sample_weights)
+        return _traced_fit(x, start, method, stop, prior, ridge, fixed, sample_weights, missing)
+    problem, columns = check_problem(x, start, method, prior, ridge, fixed, sample_weights, missing)
     loop, stop = _open(problem, method, stop, start, resume)
     traces = [start_trace(loop) if resume is None else result_trace(resume)]
     loop, traces, path = _run(problem, method, stop, loop, traces, on_step, record)
@@ -125,9 +128,10 @@ def check_problem(
     ridge: ArrayLike,
     fixed: tuple[str, ...],
     sample_weights: Any,
+    missing: bool = False,
 ) -> tuple[Problem, tuple[str, ...]]:
     """The problem that valid arguments make, and the names of the columns."""
-    values, columns = as_matrix(x)
+    values, columns = as_incomplete(x) if missing else as_matrix(x)
     weights = None if sample_weights is None else as_sample_weights(sample_weights, len(values))
     total = float(len(values) if weights is None else np.sum(weights))
     checks.check_start(start, values.shape[1], total)
@@ -140,6 +144,7 @@ def check_problem(
         ridge,
         fixed=fixed,
         hard=method.hard,
+        missing=missing,
     )
     if "covariances" not in fixed and not bool(problem.penalty.bounds_covariances):
         present = values if weights is None else values[weights > 0]
@@ -286,6 +291,7 @@ def _traced_fit(
     ridge: ArrayLike,
     fixed: tuple[str, ...],
     sample_weights: Any,
+    missing: bool,
 ) -> FitResult:
     """A fit inside a caller's jit or vmap: one segment, without the checks that need numbers."""
     if isinstance(stop.max_steps, Tracer):
@@ -297,7 +303,7 @@ def _traced_fit(
     if start.family.shape[1] != x.shape[1]:
         raise ValueError(f"the start has {start.family.shape[1]} columns, x has {x.shape[1]}")
     weights = None if sample_weights is None else jnp.asarray(sample_weights)
-    problem = build_problem(x, weights, prior, ridge, fixed, method.hard)
+    problem = build_problem(x, weights, prior, ridge, fixed, method.hard, missing=missing)
     loop = begin(method, problem, stop, problem.enter(cast(start, x.dtype)))
     first = start_trace(loop)
     loop, trace = advance(method, problem, stop, loop, jnp.asarray(length), length)

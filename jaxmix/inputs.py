@@ -17,7 +17,35 @@ _STORED_AS_FLOAT32 = ("float32", "float16", "bfloat16")
 _MISSING_TYPES = ("NoneType", "NAType", "NaTType")
 
 
-def as_matrix(x: Any, name: str = "x") -> tuple[np.ndarray, tuple[str, ...]]:
+def as_incomplete(x: Any, name: str = "x") -> tuple[np.ndarray, tuple[str, ...]]:
+    """Turn data with missing entries into a matrix with NaN in their places, and column names.
+
+    Args:
+        x: as `as_matrix` takes it; missing entries are NaN, None or a data frame's own.
+        name: what error messages call the argument.
+
+    Returns:
+        The matrix [n d] and its d column names.
+
+    Raises:
+        ValueError, TypeError: as `as_matrix`; and where nothing is observed in a row or a column.
+
+    Example:
+        >>> as_incomplete([[1.0, None], [3.0, 4.0]])[0].tolist()
+        [[1.0, nan], [3.0, 4.0]]
+    """
+    values, columns = as_matrix(x, name, missing=True)
+    observed = ~np.isnan(values)
+    if not observed.any(axis=1).all():
+        row = int(np.argmin(observed.any(axis=1)))
+        raise ValueError(f"row {row} of {name} has no observed entry; leave such rows out")
+    if not observed.any(axis=0).all():
+        column = columns[int(np.argmin(observed.any(axis=0)))]
+        raise ValueError(f"column {column!r} of {name} has no observed entry; leave it out")
+    return values, columns
+
+
+def as_matrix(x: Any, name: str = "x", missing: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:
     """Turn a user's data into a matrix of finite floats and its column names.
 
     Booleans count as 0 and 1. float32 stays float32 (float16 and bfloat16 become float32);
@@ -27,6 +55,7 @@ def as_matrix(x: Any, name: str = "x") -> tuple[np.ndarray, tuple[str, ...]]:
         x: [n d] or [n] (one column): a NumPy or JAX array, nested lists, or a pandas or polars
             frame or series, whose column names are kept; other columns are named x1 to xd.
         name: what error messages call the argument.
+        missing: whether missing entries become NaN instead of an error.
 
     Returns:
         The matrix [n d] and its d column names.
@@ -50,7 +79,7 @@ def as_matrix(x: Any, name: str = "x") -> tuple[np.ndarray, tuple[str, ...]]:
         parts, columns = [entries], _column_names(x, entries.shape[1])
     _refuse_empty(parts, name)
     floats = [
-        _floats(part, _entry_namer(name, columns, first_column))
+        _floats(part, _entry_namer(name, columns, first_column), missing)
         for first_column, part in enumerate(parts)
     ]
     return (floats[0] if len(floats) == 1 else np.concatenate(floats, axis=1)), columns
@@ -222,7 +251,11 @@ def _entry_namer(
     return entry_name
 
 
-def _floats(entries: np.ndarray, entry_name: Callable[[np.ndarray], str]) -> np.ndarray:
+def _floats(
+    entries: np.ndarray, entry_name: Callable[[np.ndarray], str], missing: bool
+) -> np.ndarray:
+    if missing and entries.dtype.kind == "O":
+        entries = _with_nan(entries)
     kind, dtype_name = entries.dtype.kind, entries.dtype.name
     if kind in "OUST":
         raise _objects_error(entries, entry_name)
@@ -239,10 +272,17 @@ def _floats(entries: np.ndarray, entry_name: Callable[[np.ndarray], str]) -> np.
     dtype = np.float32 if dtype_name in _STORED_AS_FLOAT32 else np.float64
     with np.errstate(over="ignore"):
         floats = entries.astype(dtype, copy=False)
-    bad = ~np.isfinite(floats)
+    bad = np.isinf(floats) if missing else ~np.isfinite(floats)
     if bad.any():
         raise _not_finite_error(entry_name(bad), floats[bad][0])
     return floats
+
+
+def _with_nan(entries: np.ndarray) -> np.ndarray:
+    """Objects with NaN for what is missing; as they were where others than numbers remain."""
+    filled = np.where(_matches(entries, _is_missing), np.nan, entries)
+    numbers = _matches(filled, lambda value: isinstance(value, int | float | np.number))
+    return filled.astype(float) if numbers.all() else entries
 
 
 def _objects_error(entries: np.ndarray, entry_name: Callable[[np.ndarray], str]) -> Exception:
@@ -264,7 +304,7 @@ def _objects_error(entries: np.ndarray, entry_name: Callable[[np.ndarray], str])
 
 
 def _not_finite_error(entry: str, value: float) -> ValueError:
-    advice = "" if np.isinf(value) else "; missing entries are NaN: fill them in or drop their rows"
+    advice = "" if np.isinf(value) else "; drop such rows, or fit them with missing=True"
     return ValueError(f"{entry} is {value}; expected finite numbers{advice}")
 
 

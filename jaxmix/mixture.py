@@ -15,7 +15,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from jaxmix.families import Coordinates, Family, Gaussian, structure
-from jaxmix.inputs import as_count, as_matrix
+from jaxmix.inputs import as_count, as_incomplete, as_matrix
 from jaxmix.numerics import categorical_divergence, logsumexp, softmax
 from jaxmix.precision import to_jax
 from jaxmix.prior import Penalty
@@ -94,9 +94,37 @@ class Mixture(eqx.Module):
         """The most probable component of every row."""
         return jnp.argmax(self.joint_log_prob(self.rows(x)), axis=1)
 
+    def complete(self, x: Any) -> Float[Array, "n d"]:
+        r"""Rows with their missing entries filled in by conditional expectations.
+
+        $E[x_m \mid x_o] = \sum_k r_k(x_o)\, E_k[x_m \mid x_o]$ for what is missing, given what is
+        observed in the same row.
+
+        Args:
+            x: data [n d], NaN where an entry is missing.
+
+        Returns:
+            The data [n d] without NaN; observed entries as they are.
+
+        Raises:
+            ValueError: for rows without any observed entry, or components that take none missing.
+
+        Examples:
+            >>> import jaxmix as jm
+            >>> mixture = jm.gaussian_mixture([1.0], [[0.0, 0.0]], [[[1.0, 0.5], [0.5, 1.0]]])
+            >>> mixture.complete([[2.0, float("nan")]]).tolist()
+            [[2.0, 1.0]]
+
+        Source: notes/missing-data.md, eq. 5.
+        """
+        values = self._checked_columns(to_jax(as_incomplete(x)[0]).astype(self.log_weights.dtype))
+        return _completed(self, values)
+
     def rows(self, x: Any) -> Float[Array, "n d"]:
         """Data as rows in the mixture's precision; raises ValueError for another dimension."""
-        x = as_rows(x, self.log_weights.dtype)
+        return self._checked_columns(as_rows(x, self.log_weights.dtype))
+
+    def _checked_columns(self, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
         if x.shape[1] != self.family.shape[1]:
             raise ValueError(f"the mixture has {self.family.shape[1]} columns, x has {x.shape[1]}")
         return x
@@ -199,6 +227,24 @@ class Mixture(eqx.Module):
     def is_finite(self) -> Bool[Array, ""]:
         """Whether every parameter is finite."""
         return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(self)]))
+
+
+@jax.jit
+def _completed(mixture: Mixture, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
+    incomplete = mixture.family.incomplete
+    if incomplete is None:
+        raise ValueError(f"{mixture.family.name} components take no missing entries")
+    # The table of natural parameters loses digits far from the origin.
+    center = jnp.mean(mixture.means, axis=0)
+    table = mixture.translate(-center).natural()
+
+    def row(x: Float[Array, " d"]) -> Float[Array, " d"]:
+        logits, _ = incomplete.expect(table, x[:, None])
+        values = incomplete.complete(table, x[:, None])[:, :, 0]
+        return softmax(logits[:, 0]) @ values
+
+    filled = jax.lax.map(row, x - center, batch_size=128) + center
+    return jnp.where(jnp.isnan(x), filled, x)
 
 
 def as_rows(x: Any, dtype: Any = None) -> Float[Array, "n d"]:

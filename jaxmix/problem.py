@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from jaxmix.families.base import Coordinates
+from jaxmix.families.base import Coordinates, Features, Incomplete
 from jaxmix.mixture import Mixture
+from jaxmix.numerics import has_no_factor
 from jaxmix.prior import Penalty, Prior, penalty
 from jaxmix.statistics import (
     Blocks,
@@ -57,6 +58,8 @@ class Problem(eqx.Module):
     fixed: tuple[str, ...] = eqx.field(static=True, default=())
     hard: bool = eqx.field(static=True, default=False)
     """Whether the objective is the classification log-likelihood instead of the marginal one."""
+    missing: bool = eqx.field(static=True, default=False)
+    """Whether NaN in the data are entries that nobody observed."""
 
     def evaluate(self, mixture: Mixture, gradient: str = "fisher") -> Evaluation:
         """One pass: objective, statistics, EM step and gap at a mixture.
@@ -73,7 +76,7 @@ class Problem(eqx.Module):
     def _evaluate(self, mixture: Mixture, gradient: str) -> Evaluation:
         statistics = classified_statistics if self.hard else STATISTICS[gradient]
         table = mixture.natural(self.penalty.ridge)
-        log_likelihood, expected = statistics(mixture.family.features, table, self.data)
+        log_likelihood, expected = statistics(self._features(mixture), table, self.data)
         em_step = mixture.maximize(expected, self.penalty, self.fixed)
         return Evaluation(
             objective=log_likelihood + mixture.log_penalty(table, self.penalty),
@@ -86,12 +89,20 @@ class Problem(eqx.Module):
         """The objective alone, differentiable by Fisher's rule or by plain autodiff."""
         log_likelihood = OBJECTIVES[gradient]
         table = mixture.natural(self.penalty.ridge)
-        value = log_likelihood(mixture.family.features, table, self.data)
+        value = log_likelihood(self._features(mixture), table, self.data)
         return value + mixture.log_penalty(table, self.penalty)
 
     def log_likelihood(self, mixture: Mixture) -> Float[Array, ""]:
         """The marginal log-likelihood without any penalty, in nats."""
-        return autodiff_log_likelihood(mixture.family.features, mixture.natural(), self.data)
+        return autodiff_log_likelihood(self._features(mixture), mixture.natural(), self.data)
+
+    def _features(self, mixture: Mixture) -> Features | Incomplete:
+        if not self.missing:
+            return mixture.family.features
+        incomplete = mixture.family.incomplete
+        if incomplete is None:
+            raise ValueError(f"{mixture.family.name} components take no missing entries")
+        return incomplete
 
     def gradient(self, mixture: Mixture, statistics: Table) -> Coordinates:
         """The objective's gradient in the free coordinates, from one pass's statistics.
@@ -140,14 +151,18 @@ def build_problem(
     fixed: tuple[str, ...] = (),
     hard: bool = False,
     rows: int | None = None,
+    missing: bool = False,
 ) -> Problem:
     """Center data at their mean and cut them into blocks; a plain JAX function."""
     weights = jnp.ones(len(x), x.dtype) if sample_weights is None else sample_weights
     weights = weights.astype(x.dtype)
     total = jnp.sum(weights)
-    center = weights @ x / total
-    centered = x - center
-    pooled = jax.lax.stop_gradient((centered * weights[:, None]).T @ centered / total)
+    if missing:
+        center, pooled = observed_moments(x, weights)
+        rows = MISSING_ROWS if rows is None else rows
+    else:
+        center, pooled = moments(x, weights)
+    pooled, centered = jax.lax.stop_gradient(pooled), x - center
     penalties = penalty(prior, ridge, center)
     return Problem(
         data=in_blocks(centered, weights, rows),
@@ -158,7 +173,34 @@ def build_problem(
         penalty=penalties,
         fixed=fixed,
         hard=hard,
+        missing=missing,
     )
+
+
+MISSING_ROWS = 128
+"""Rows of a block where entries are missing: each may need a matrix for every component."""
+
+
+def moments(
+    x: Float[Array, "n d"], weights: Float[Array, " n"]
+) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
+    """Mean and covariance of all data."""
+    total = jnp.sum(weights)
+    mean = weights @ x / total
+    return mean, ((x - mean) * weights[:, None]).T @ (x - mean) / total
+
+
+def observed_moments(
+    x: Float[Array, "n d"], weights: Float[Array, " n"]
+) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
+    """Mean and covariance of observed entries, pair by pair; a diagonal where that is no matrix."""
+    seen = ~jnp.isnan(x) * weights[:, None]
+    mean = jnp.sum(jnp.where(seen > 0, x, 0.0) * seen, axis=0) / jnp.sum(seen, axis=0)
+    known = jnp.where(seen > 0, x - mean, 0.0)
+    pairs = seen.T @ (seen > 0)
+    pairwise = (known * weights[:, None]).T @ known / jnp.where(pairs > 0, pairs, 1.0)
+    variances = jnp.diag(jnp.diagonal(pairwise))
+    return mean, jnp.where(has_no_factor(pairwise - 1e-6 * variances), variances, pairwise)
 
 
 def near_ridge(pooled: Float[Array, "d d"], ridge: Float[Array, ""]) -> Float[Array, "d d"]:

@@ -70,6 +70,7 @@ def fit_restarts(
     ridge: ArrayLike = 0.0,
     fixed: Iterable[str] = (),
     sample_weights: Any = None,
+    missing: bool = False,
 ) -> RestartResults:
     """Fit from several starts in one compiled program.
 
@@ -81,7 +82,7 @@ def fit_restarts(
         num_starts: how many starts.
         seed: start j is `initialize(x, k, family, start, seed=seed + j)`.
         start: a kind of start that `initialize` knows by name.
-        stop, prior, ridge, fixed, sample_weights: as in `fit`.
+        stop, prior, ridge, fixed, sample_weights, missing: as in `fit`.
 
     Returns:
         A `RestartResults`: `.best`, `.results` in the order of the starts, `.num_degenerate`.
@@ -103,10 +104,10 @@ def fit_restarts(
     structure(family)
     if not isinstance(start, str) or start not in STARTS:
         raise unknown("start", start, STARTS)
-    values, weights = check_data(x, k, sample_weights)
+    values, weights = check_data(x, k, sample_weights, missing)
     template = standard_mixture(family, k, values.shape[1], values.dtype)
     problem, columns = check_problem(
-        x, template, method, prior, ridge, as_names(fixed), sample_weights
+        x, template, method, prior, ridge, as_names(fixed), sample_weights, missing
     )
     keys = jnp.stack([stream(seed + j, "start") for j in range(num_starts)])
     rows = to_jax(values), to_jax(weights)

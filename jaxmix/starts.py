@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxmix.checks import check_k
 from jaxmix.clustering import lloyd, seed_centers, squared_distances
 from jaxmix.families import Gaussian, standard, structure
-from jaxmix.inputs import as_matrix, as_sample_weights
+from jaxmix.inputs import as_incomplete, as_matrix, as_sample_weights
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import has_no_factor
 from jaxmix.precision import to_jax
@@ -129,6 +129,7 @@ def initialize(
     start: Any = "kmeans++",
     seed: int = 0,
     sample_weights: Any = None,
+    missing: bool = False,
 ) -> Mixture:
     """A mixture to start a fit from.
 
@@ -142,6 +143,7 @@ def initialize(
             responsibilities [n k], or integer labels [n] in 0..k-1.
         seed: an integer; the same seed gives the same start.
         sample_weights: frequency weights [n]; 1 each when left out.
+        missing: whether NaN stand for missing entries; a start has their columns' means instead.
 
     Returns:
         A `Mixture` in the units of the data.
@@ -155,7 +157,7 @@ def initialize(
         >>> jm.initialize(faithful, k=3, family="diag").means.shape
         (3, 2)
     """
-    values, weights = check_data(x, k, sample_weights)
+    values, weights = check_data(x, k, sample_weights, missing)
     structure(family)
     center = np.average(values, axis=0, weights=weights).astype(values.dtype)
     centered, counts = to_jax(values - center), to_jax(weights)
@@ -180,12 +182,18 @@ def check_m_step(mixture: Mixture, x: Float[Array, "n d"], weights: Float[Array,
         )
 
 
-def check_data(x: Any, k: int, sample_weights: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Valid data and sample weights in one precision, for k components."""
-    values = as_matrix(x)[0]
+def check_data(
+    x: Any, k: int, sample_weights: Any, missing: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Valid data and sample weights in one precision, for k components; means for what misses."""
+    values = as_incomplete(x)[0] if missing else as_matrix(x)[0]
     weights = np.ones(len(values))
     if sample_weights is not None:
         weights = as_sample_weights(sample_weights, len(values))
+    if missing:
+        observed = np.ma.masked_invalid(values)
+        means = np.ma.average(observed, axis=0, weights=weights)
+        values = np.where(np.isnan(values), np.asarray(means, values.dtype), values)
     check_k(k, min(float(weights.sum()), int(np.count_nonzero(weights))))
     return values, weights.astype(values.dtype)
 

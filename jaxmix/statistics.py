@@ -17,7 +17,7 @@ from jax.custom_derivatives import SymbolicZero
 from jax.lax import Precision
 from jaxtyping import Array, Float
 
-from jaxmix.families.base import Features
+from jaxmix.families.base import Expectation, Features, Incomplete
 
 Table = Float[Array, "k f"]
 Pass = tuple[Float[Array, ""], Table]
@@ -78,7 +78,22 @@ def hard(logits: Float[Array, "k rows"]) -> tuple[Float[Array, " rows"], Float[A
 Assign = Callable[[Float[Array, "k rows"]], tuple[Float[Array, " rows"], Float[Array, "k rows"]]]
 
 
-def plain_pass(features: Features, assign: Assign, table: Table, data: Blocks) -> Pass:
+def expectation(
+    features: Features | Incomplete, table: Table, x: Float[Array, "d rows"]
+) -> Expectation:
+    """Log-densities of a block, and its statistics for given responsibilities."""
+    if isinstance(features, Incomplete):
+        return features.expect(table, x)
+    phi = features(x)
+
+    def statistics(shares: Float[Array, "k rows"]) -> Table:
+        # Features as rows of the product: the faster of its two orders on CPUs.
+        return jnp.matmul(phi, shares.T, precision=Precision.HIGHEST).T
+
+    return jnp.matmul(table, phi, precision=Precision.HIGHEST), statistics
+
+
+def plain_pass(features: Features | Incomplete, assign: Assign, table: Table, data: Blocks) -> Pass:
     """Log-likelihood and statistics by a scan over blocks that any kind of autodiff can take apart.
 
     A block is computed again in the reverse sweep, so that no derivative holds [n k] numbers.
@@ -86,12 +101,9 @@ def plain_pass(features: Features, assign: Assign, table: Table, data: Blocks) -
 
     @jax.checkpoint
     def block(x: Float[Array, "d rows"], weights: Float[Array, " rows"]) -> Pass:
-        phi = features(x)
-        logits = jnp.matmul(table, phi, precision=Precision.HIGHEST)
+        logits, statistics = expectation(features, table, x)
         log_densities, assignments = assign(logits)
-        # Features as rows of the product: the faster of its two orders on CPUs.
-        statistics = jnp.matmul(phi, (assignments * weights).T, precision=Precision.HIGHEST)
-        return jnp.vdot(log_densities, weights), statistics.T
+        return jnp.vdot(log_densities, weights), statistics(assignments * weights)
 
     def add(carry: Pass, one: tuple[Any, Any]) -> tuple[Pass, None]:
         return jax.tree.map(jnp.add, carry, block(*one)), None
@@ -100,34 +112,38 @@ def plain_pass(features: Features, assign: Assign, table: Table, data: Blocks) -
     return jax.lax.scan(add, start, (data.x, data.sample_weights))[0]
 
 
-def expected_statistics(features: Features, table: Table, data: Blocks) -> Pass:
+def expected_statistics(features: Features | Incomplete, table: Table, data: Blocks) -> Pass:
     """The E-step: log-likelihood and responsibility-weighted features."""
     return plain_pass(features, soft, table, data)
 
 
-def classified_statistics(features: Features, table: Table, data: Blocks) -> Pass:
+def classified_statistics(features: Features | Incomplete, table: Table, data: Blocks) -> Pass:
     """The hard E-step: classification log-likelihood and features summed by assignment."""
     return plain_pass(features, hard, table, data)
 
 
-def differentiated_statistics(features: Features, table: Table, data: Blocks) -> Pass:
+def differentiated_statistics(features: Features | Incomplete, table: Table, data: Blocks) -> Pass:
     """The same statistics by reverse-mode autodiff of the log-likelihood, without any identity."""
     return jax.value_and_grad(partial(autodiff_log_likelihood, features))(table, data)
 
 
-def autodiff_log_likelihood(features: Features, table: Table, data: Blocks) -> Float[Array, ""]:
+def autodiff_log_likelihood(
+    features: Features | Incomplete, table: Table, data: Blocks
+) -> Float[Array, ""]:
     """The log-likelihood of a table of natural parameters, for plain autodiff."""
     return plain_pass(features, soft, table, data)[0]
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def marginal_log_likelihood(features: Features, table: Table, data: Blocks) -> Float[Array, ""]:
+def marginal_log_likelihood(
+    features: Features | Incomplete, table: Table, data: Blocks
+) -> Float[Array, ""]:
     """The log-likelihood of a table of natural parameters, with Fisher's identity as its rule."""
     return autodiff_log_likelihood(features, table, data)
 
 
 @partial(marginal_log_likelihood.defjvp, symbolic_zeros=True)
-def _fisher(features: Features, primals: Any, tangents: Any) -> tuple[Array, Array]:
+def _fisher(features: Features | Incomplete, primals: Any, tangents: Any) -> tuple[Array, Array]:
     """d(log-likelihood) = <S, dW>, plus plain autodiff where data or sample weights move."""
     table, data = primals
     table_tangent, data_tangent = tangents

@@ -29,6 +29,7 @@ from jaxmix.dual import (
 )
 
 FAITHFUL, IRIS = jm.data.load("faithful").x, jm.data.load("iris")
+GAPS = np.where(np.random.default_rng(0).random((60, 4)) < 0.2, np.nan, IRIS.x[::2][:60])
 NOTE = (Path(__file__).parents[1] / "notes/course.md").read_text()
 LINES = dict(re.findall(r"^(\d+)\. .*?^   `(.*?)`$", NOTE, re.MULTILINE | re.DOTALL))
 
@@ -38,13 +39,18 @@ def lecture(x1, x2):
 
 
 def test_there_is_a_line_for_every_row():
-    assert list(LINES) == [str(row) for row in (*range(1, 19), 20, 22, 24, 25)]
+    assert list(LINES) == [str(row) for row in (*range(1, 19), 20, 22, 23, 24, 25)]
 
 
 @pytest.mark.parametrize("row", LINES)
 def test_every_line_runs(row, capsys):
     names = {"np": np, "jm": jm, "optax": optax, "lecture": lecture, "Dual": Dual}
-    names |= {"faithful": FAITHFUL, "iris": IRIS, "z": jm.data.standardize(FAITHFUL)[0]}
+    names |= {
+        "gaps": GAPS,
+        "faithful": FAITHFUL,
+        "iris": IRIS,
+        "z": jm.data.standardize(FAITHFUL)[0],
+    }
     eval(LINES[row], names | {"cos": cos, "exp": exp, "sin": sin, "sqrt": sqrt})
 
 
@@ -196,6 +202,29 @@ def test_row_22_spherical_mixtures_with_soft_counts():
     assert changes[-1] <= 1e-6 * abs(result.history[-1]) < changes[-2]
     counts = np.sum(result.mixture.responsibilities(FAITHFUL), axis=0)
     assert counts.sum() == pytest.approx(272)
+
+
+def test_row_23_matrix_completion():
+    """A few tastes, most ratings missing: BIC finds how many, gaps close as by the truth."""
+    rng = np.random.default_rng(0)
+    tastes = jm.gaussian_mixture([0.5, 0.3, 0.2], rng.normal(3, 1, (3, 12)), 0.25, "spherical")
+    complete = np.asarray(tastes.sample(400, seed=0)[0])
+    gaps = rng.random(complete.shape) < 0.6
+    gaps[np.arange(400), rng.integers(12, size=400)] = False
+    ratings = np.where(gaps, np.nan, complete)
+    fits = [
+        jm.fit(ratings, jm.initialize(ratings, k, "spherical", missing=True), missing=True)
+        for k in (2, 3, 4)
+    ]
+    assert np.argmin([float(fit.bic) for fit in fits]) == 1
+
+    def error(values):
+        return np.sqrt(np.mean((np.asarray(values) - complete)[gaps] ** 2))
+
+    assert error(fits[1].mixture.complete(ratings)) < 1.03 * error(tastes.complete(ratings))
+    assert error(tastes.complete(ratings)) < 0.75 * error(
+        np.nanmean(ratings, axis=0) + 0 * complete
+    )
 
 
 def test_row_24_scores_of_a_histogram():

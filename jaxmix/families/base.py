@@ -15,6 +15,22 @@ from jaxmix.prior import Penalty
 
 Coordinates = dict[str, Array]
 Features = Callable[[Float[Array, "d rows"]], Float[Array, "f rows"]]
+Expectation = tuple[Float[Array, "k rows"], Callable[[Float[Array, "k rows"]], Float[Array, "k f"]]]
+"""Log-densities of a block under each component, and the statistics of given responsibilities."""
+
+
+class Incomplete(eqx.Module):
+    """Features of rows with missing entries (NaN), known by their conditional expectations."""
+
+    @abstractmethod
+    def expect(self, table: Float[Array, "k f"], x: Float[Array, "d rows"]) -> Expectation:
+        """Log-densities of what is observed, and expected features as statistics."""
+
+    @abstractmethod
+    def complete(
+        self, table: Float[Array, "k f"], x: Float[Array, "d rows"]
+    ) -> Float[Array, "k d rows"]:
+        """The rows with the conditional means of each component in missing places."""
 
 
 class Family(eqx.Module):
@@ -45,6 +61,11 @@ class Family(eqx.Module):
     @abstractmethod
     def features(self) -> Features:
         """The map x [d rows] -> phi(x) [f rows], hashable, whose last feature is 1."""
+
+    @property
+    @abstractmethod
+    def incomplete(self) -> Incomplete | None:
+        """What takes the features' place where entries are missing; None if none may be."""
 
     @abstractmethod
     def log_prob(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:

@@ -9,6 +9,8 @@ from abc import abstractmethod
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxmix.families.base import Incomplete
+
 
 class Covariances(eqx.Module):
     """Covariances of k Gaussian components, in one of the structures."""
@@ -55,6 +57,11 @@ class Covariances(eqx.Module):
     @abstractmethod
     def packed(matrix: Float[Array, "d d"]) -> Float[Array, " q"]:
         """A symmetric matrix in packed form."""
+
+    @staticmethod
+    @abstractmethod
+    def incomplete() -> Incomplete:
+        """Features of rows with missing entries."""
 
     @abstractmethod
     def quadratic(self, k: int) -> Float[Array, "k q"]:

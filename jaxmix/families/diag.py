@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxmix.families.base import Incomplete
 from jaxmix.families.covariances import Covariances, as_diagonal
+from jaxmix.families.incomplete import IncompleteColumns
 from jaxmix.numerics import diagonal, excess
 
 
@@ -45,6 +47,10 @@ class Diag(Covariances):
     @staticmethod
     def packed(matrix: Float[Array, "d d"]) -> Float[Array, " q"]:
         return diagonal(matrix)
+
+    @staticmethod
+    def incomplete() -> Incomplete:
+        return IncompleteColumns(Diag)
 
     def quadratic(self, k: int) -> Float[Array, "k q"]:
         return -0.5 / self.variances

@@ -7,7 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxmix.families import factors
+from jaxmix.families.base import Incomplete
 from jaxmix.families.covariances import Covariances
+from jaxmix.families.incomplete import IncompleteMatrices
 from jaxmix.numerics import cholesky_or_zero, has_no_factor, pack, triangle, unpack
 
 
@@ -48,6 +50,10 @@ class Full(Covariances):
     @staticmethod
     def packed(matrix: Float[Array, "d d"]) -> Float[Array, " q"]:
         return pack(matrix)
+
+    @staticmethod
+    def incomplete() -> Incomplete:
+        return IncompleteMatrices()
 
     def quadratic(self, k: int) -> Float[Array, "k q"]:
         return jax.vmap(factors.quadratic)(self.factors)

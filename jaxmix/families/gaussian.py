@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from jaxmix.families.base import Coordinates, Family, Features
+from jaxmix.families.base import Coordinates, Family, Features, Incomplete
 from jaxmix.families.covariances import Covariances
 from jaxmix.prior import Penalty
 
@@ -55,6 +55,10 @@ class Gaussian(Family):
     @property
     def features(self) -> Features:
         return _GaussianFeatures(type(self.structure))
+
+    @property
+    def incomplete(self) -> Incomplete:
+        return self.structure.incomplete()
 
     def log_prob(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
         k, d = self.shape

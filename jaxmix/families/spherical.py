@@ -6,7 +6,9 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxmix.families.base import Incomplete
 from jaxmix.families.covariances import Covariances
+from jaxmix.families.incomplete import IncompleteColumns
 from jaxmix.numerics import excess
 
 
@@ -45,6 +47,10 @@ class Spherical(Covariances):
     @staticmethod
     def packed(matrix: Float[Array, "d d"]) -> Float[Array, " q"]:
         return jnp.trace(matrix)[None]
+
+    @staticmethod
+    def incomplete() -> Incomplete:
+        return IncompleteColumns(Spherical)
 
     def quadratic(self, k: int) -> Float[Array, "k q"]:
         return -0.5 / self.variances[:, None]

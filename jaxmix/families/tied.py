@@ -23,6 +23,7 @@ class Tied(Covariances):
     products = staticmethod(Full.products)
     squares = staticmethod(Full.squares)
     packed = staticmethod(Full.packed)
+    incomplete = staticmethod(Full.incomplete)
     precision_product = staticmethod(Full.precision_product)
 
     @classmethod
