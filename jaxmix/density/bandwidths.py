@@ -50,7 +50,7 @@ def best_bandwidth(
             "the leave-one-out score is lowest at the smallest bandwidth tried, "
             f"{lower:.3g}, which the data's resolution sets: rows repeat or lie on a grid, and "
             "the score would fall, or stay, below it. Give bandwidth= if the estimate is too rough",
-            stacklevel=4,
+            stacklevel=3,
         )
     return jnp.exp(log_bandwidth)
 
