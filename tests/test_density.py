@@ -133,6 +133,12 @@ def test_a_width_owed_to_the_datas_resolution_is_said_to_be(column):
     assert integral(estimate) == pytest.approx(1.0)
 
 
+def test_a_width_is_chosen_where_values_are_closer_than_edges_can_be():
+    x = np.append(np.linspace(0.0, 1.0, 30, dtype=np.float32), np.float32(1 - 2.0**-24))
+    assert np.diff(np.unique(x)).min() < 1e-7
+    assert integral(jm.density.histogram(x)) == pytest.approx(1.0, rel=1e-6)
+
+
 def test_the_width_chosen_has_the_lowest_score():
     estimate = jm.density.histogram(UNIT)
     scores = [leave_one_out(UNIT, 1 / bins) for bins in range(1, 201)]

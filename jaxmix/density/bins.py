@@ -81,6 +81,11 @@ def _two_numbers(interval: Any) -> tuple[float, float]:
     return low, high
 
 
+def finest_width(interval: tuple[float, float], dtype: Any) -> float:
+    """The narrowest bins whose edges floats can tell apart everywhere on the interval."""
+    return 4 * float(np.spacing(np.asarray(max(map(abs, interval)), dtype)))
+
+
 def as_bins(width: float, interval: tuple[float, float], dtype: Any) -> Bins:
     """Check that the width fits into the interval and that floats can tell its edges apart."""
     low, high = interval
@@ -88,7 +93,7 @@ def as_bins(width: float, interval: tuple[float, float], dtype: Any) -> Bins:
         raise ValueError(
             f"width must be at most the interval's length {high - low:g}, got {width:g}"
         )
-    finest = 4 * float(np.spacing(np.asarray(max(abs(low), abs(high)), dtype)))
+    finest = finest_width(interval, dtype)
     if width < finest:
         raise ValueError(
             f"width {width:g} is below what {np.dtype(dtype).name} resolves on this interval; "

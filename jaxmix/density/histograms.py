@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxmix.density.bins import MOST_BINS, Bins, as_bins, as_interval
+from jaxmix.density.bins import MOST_BINS, Bins, as_bins, as_interval, finest_width
 from jaxmix.density.scores import leave_one_out_terms, read_values, score_of_bins
 from jaxmix.density.smoothers import Smoother, read_points, read_positive
 from jaxmix.precision import to_jax
@@ -125,7 +125,8 @@ def best_bins(x: np.ndarray, interval: tuple[float, float]) -> Bins:
     """Equal bins of the lowest leave-one-out score, none narrower than the data's resolution."""
     low, high = interval
     resolution = smallest_gap(x)
-    most = int(np.clip((high - low) / resolution * (1 + 1e-9), 1, MOST_BINS))
+    distinct = (high - low) / finest_width(interval, x.dtype)
+    most = int(np.clip((high - low) / resolution * (1 + 1e-9), 1, min(distinct, MOST_BINS)))
     numbers = np.union1d(
         np.arange(1, min(most, EVERY) + 1), np.geomspace(1, most, FURTHER).astype(int)
     )
