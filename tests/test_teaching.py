@@ -158,6 +158,18 @@ def test_panels_of_mixtures_and_clusters(d):
     assert [panel.get_title() for panel in figure.axes] == [r"a \$set: one", r"a \$set: two"]
 
 
+def test_curves_of_one_column_fit_into_their_panels():
+    x = np.linspace(-2.0, 2.0, 30)[:, None]
+    wide, narrow = (
+        jm.gaussian_mixture([1.0], [[0.0]], [variance], family="spherical")
+        for variance in (1.0, 0.01)
+    )
+    for panel in figures.draw_mixtures(x, {"wide": wide, "narrow": narrow}).axes:
+        assert panel.get_ylim()[0] == 0
+        assert panel.get_ylim()[1] > norm.pdf(0, 0, 0.1)
+        assert panel.get_xlim() == pytest.approx((-2.2, 2.2))
+
+
 def test_the_command_names_every_subject():
     documented = inspect.getsource(Demo)
     assert all(subject in documented for subject in SUBJECTS)

@@ -51,7 +51,7 @@ def name_axes(panel: Any, names: Sequence[str]) -> None:
 
 def name_density(panel: Any) -> None:
     """Let the vertical axis measure a density from 0 up, which a rug alone leaves bare."""
-    panel.set_ylim(bottom=0.0)
+    panel.set_ylim(bottom=0.0, auto=True)
     panel.yaxis.set_major_locator(AutoLocator())
     panel.set_ylabel("density")
 

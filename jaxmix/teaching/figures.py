@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from jaxmix import plot
@@ -28,7 +29,9 @@ def draw_mixtures(x: Any, mixtures: Mapping[str, Mixture]) -> Figure:
     across = min(ACROSS, len(mixtures))
     down = math.ceil(len(mixtures) / across)
     figure = Figure(figsize=(INCHES[0] * across, INCHES[1] * down), layout="constrained")
-    panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
+    # A rug has the same range in every panel, which curves drawn to its ends would stretch.
+    sharing = {"sharex": np.ndim(x) == 2 and np.shape(x)[1] > 1, "sharey": True}
+    panels = figure.subplots(down, across, squeeze=False, **sharing).ravel()
     for panel in panels[len(mixtures) :]:
         panel.set_axis_off()
     for panel, (title, mixture) in zip(panels, mixtures.items()):
