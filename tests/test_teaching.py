@@ -170,6 +170,11 @@ def test_curves_of_one_column_fit_into_their_panels():
         assert panel.get_xlim() == pytest.approx((-2.2, 2.2))
 
 
+def test_a_deviation_too_small_for_the_column_is_said_to_be():
+    with pytest.raises(ValueError, match=r"deviation of 1 is too small.*standardize"):
+        means_only.learn_means(WAITING * 1e4, 1.0, 3)
+
+
 def test_the_command_names_every_subject():
     documented = inspect.getsource(Demo)
     assert all(subject in documented for subject in SUBJECTS)

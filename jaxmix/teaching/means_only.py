@@ -17,6 +17,7 @@ from jaxmix import data, dual
 from jaxmix.autodiff.likelihood import textbook
 from jaxmix.clustering import kmeans
 from jaxmix.fitting import fit
+from jaxmix.loop import Outcome
 from jaxmix.methods import EM
 from jaxmix.mixture import Mixture, gaussian_mixture
 from jaxmix.report.demonstration import Demonstration
@@ -71,7 +72,8 @@ def learn_means(x: Float[np.ndarray, " n"], sigma: float, steps: int) -> Learned
         Means and log-likelihood after every step, the start included.
 
     Raises:
-        ValueError: where the quartiles are equal, so that the components would never part.
+        ValueError: where the quartiles are equal, so that the components would never part, or
+            where sigma is so small beside the range of x that EM fails.
 
     Examples:
         >>> learn_means(np.array([-1.0, -1.0, 1.0, 1.0]), sigma=1.0, steps=1).means.round(
@@ -84,6 +86,11 @@ def learn_means(x: Float[np.ndarray, " n"], sigma: float, steps: int) -> Learned
         raise ValueError(f"both quartiles are {start[0]:g}: two means cannot start there")
     stop = Stop(max_steps=steps)
     result = fit(x, mixture_at(start, sigma), EM(), stop=stop, fixed=FIXED, record="all")
+    if result.outcome in (Outcome.DEGENERATE, Outcome.NONFINITE):
+        raise ValueError(
+            f"a standard deviation of {sigma:g} is too small for a column from {x.min():g} to "
+            f"{x.max():g} ({result.outcome.name}); standardize it, or leave out its far values"
+        )
     assert result.path is not None
     return Learned(np.asarray(result.path.means)[..., 0], np.asarray(result.history))
 
