@@ -46,15 +46,17 @@ def seed_centers(
 
     Source: Arthur & Vassilvitskii (2007), SODA, section 2.2.
     """
-    first_key, *keys = jax.random.split(key, k)
-    centers = [x[jax.random.categorical(first_key, jnp.log(weights))]]
-    nearest = jnp.sum((x - centers[0]) ** 2, axis=1)
-    for next_key in keys:
+    keys = jax.random.split(key, k)
+
+    def add(nearest: Float[Array, " n"], next_key: PRNGKeyArray) -> tuple[Array, Array]:
         mass = weights * nearest
         mass = jnp.where(jnp.sum(mass) > 0, mass, weights)
-        centers.append(x[jax.random.categorical(next_key, jnp.log(mass))])
-        nearest = jnp.minimum(nearest, jnp.sum((x - centers[-1]) ** 2, axis=1))
-    return jnp.stack(centers)
+        center = x[jax.random.categorical(next_key, jnp.log(mass))]
+        return jnp.minimum(nearest, jnp.sum((x - center) ** 2, axis=1)), center
+
+    first = x[jax.random.categorical(keys[0], jnp.log(weights))]
+    _, others = jax.lax.scan(add, jnp.sum((x - first) ** 2, axis=1), keys[1:])
+    return jnp.concatenate([first[None], others])
 
 
 def lloyd(

@@ -16,8 +16,9 @@ import tyro
 from jaxmix.cli.check import Check
 from jaxmix.cli.compare import Compare
 from jaxmix.cli.demo import Demo
+from jaxmix.cli.quantize import Quantize
 
-COMMANDS = {"compare": Compare, "demo": Demo, "check": Check}
+COMMANDS = {"compare": Compare, "demo": Demo, "check": Check, "quantize": Quantize}
 """Subcommands by name."""
 
 MISTAKE, INTERRUPTED = 2, 130

@@ -10,7 +10,7 @@ def named_table(name: str, columns: str | None = None, labels: str | None = None
     """Load a bundled table or read a file, with a word on what was left out.
 
     Args:
-        name: a bundled table, or a csv or npy file.
+        name: a bundled table, or a csv, npy, png or jpg file.
         columns: names of the columns to use, separated by commas; all numeric ones if None.
         labels: the column that holds known classes.
 

@@ -1,6 +1,7 @@
-"""Data: published tables, readers of files, samples with known truth, standardized columns."""
+"""Data: published tables, readers of files and images, samples with known truth, standardized columns."""
 
 from jaxmix.data.generate import Truth, comparison_set, mixture_sample, three_clusters
+from jaxmix.data.image import photograph, read_image
 from jaxmix.data.load import label_name, load, names
 from jaxmix.data.read import read
 from jaxmix.data.standardize import standardize
@@ -14,7 +15,9 @@ __all__ = [
     "load",
     "mixture_sample",
     "names",
+    "photograph",
     "read",
+    "read_image",
     "standardize",
     "three_clusters",
 ]

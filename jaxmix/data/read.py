@@ -1,4 +1,4 @@
-"""Files into tables: csv and npy, read without executing anything, and the choice of columns."""
+"""Files into tables: csv, npy and images, read without executing anything, and the choice of columns."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -7,18 +7,23 @@ from pathlib import Path
 import numpy as np
 
 from jaxmix.data.delimited import classes, numbers, read_sheet
+from jaxmix.data.image import read_image
 from jaxmix.data.table import Table
 from jaxmix.inputs import as_matrix
 from jaxmix.suggestions import unknown
+
+IMAGES = (".png", ".jpg", ".jpeg")
+CHANNELS = ("red", "green", "blue")
 
 
 def read(
     path: str | PathLike[str], columns: Sequence[str] | None = None, labels: str | None = None
 ) -> tuple[Table, tuple[str, ...]]:
-    """Read a .csv or .npy file as a table.
+    """Read a .csv, .npy, .png or .jpg file as a table.
 
     A csv file has a header line, or numbers only; commas, tabs or semicolons separate its cells.
-    Columns without a header, and those of a .npy file, are named x1 to xd.
+    Columns without a header, and those of a .npy file, are named x1 to xd. An image is a row a
+    pixel, line by line, with the columns red, green and blue from 0 to 255.
 
     Args:
         path: the file.
@@ -46,7 +51,7 @@ def read(
     """
     path = Path(path)
     _refuse_unreadable(path)
-    readers = {".csv": _read_csv, ".npy": _read_npy}
+    readers = {".csv": _read_csv, ".npy": _read_npy} | dict.fromkeys(IMAGES, _read_pixels)
     if path.suffix.lower() not in readers:
         raise unknown("file type", path.suffix, readers)
     return readers[path.suffix.lower()](path, columns, labels)
@@ -82,6 +87,23 @@ def _read_npy(
     path: Path, columns: Sequence[str] | None, labels: str | None
 ) -> tuple[Table, tuple[str, ...]]:
     matrix, names = as_matrix(_load_array(path), name=path.name)
+    return _chosen(path, matrix, names, columns, labels)
+
+
+def _read_pixels(
+    path: Path, columns: Sequence[str] | None, labels: str | None
+) -> tuple[Table, tuple[str, ...]]:
+    pixels = read_image(path).reshape(-1, len(CHANNELS)).astype(float)
+    return _chosen(path, pixels, CHANNELS, columns, labels)
+
+
+def _chosen(
+    path: Path,
+    matrix: np.ndarray,
+    names: tuple[str, ...],
+    columns: Sequence[str] | None,
+    labels: str | None,
+) -> tuple[Table, tuple[str, ...]]:
     wanted = _choose(names, columns, labels)
     x = matrix[:, [names.index(name) for name in wanted]]
     known_classes = None if labels is None else matrix[:, names.index(labels)]

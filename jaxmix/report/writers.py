@@ -54,6 +54,7 @@ FORMATS: dict[str, Callable[[float], str]] = {
     "forward sweep": _three_digits,
     "reverse sweep": _three_digits,
     "adjusted Rand index": _three_digits,
+    "mean squared error": _six_digits,
 }
 
 

@@ -7,15 +7,15 @@ imports only NumPy.
 from importlib import import_module
 from typing import Any
 
-_FUNCTIONS = ("check", "check_file")
+_MODULE_OF = {"check": "exercises", "check_file": "exercises", "quantize": "quantizing"}
 _MODULES = ("bounds", "clusters", "demonstrations", "exercises", "means_only", "mixtures")
 
-__all__ = sorted([*_FUNCTIONS, *_MODULES])
+__all__ = sorted([*_MODULE_OF, *_MODULES, "quantizing"])
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FUNCTIONS:
-        return getattr(import_module("jaxmix.teaching.exercises"), name)
-    if name in _MODULES:
+    if name in _MODULE_OF:
+        return getattr(import_module(f"jaxmix.teaching.{_MODULE_OF[name]}"), name)
+    if name in __all__:
         return import_module(f"jaxmix.teaching.{name}")
     raise AttributeError(f"module 'jaxmix.teaching' has no attribute {name!r}")

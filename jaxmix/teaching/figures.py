@@ -1,18 +1,24 @@
-"""Figures of several panels for the lecture: mixtures over one data set, clusters of several."""
+"""Figures of several panels for the lecture: mixtures, clusters, an image in few colors."""
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from jaxmix import plot
+from jaxmix.data.image import Levels
 from jaxmix.mixture import Mixture
 from jaxmix.report.drawing import plain, print_style
+from jaxmix.teaching.colors import name
 
 ACROSS = 4
 INCHES = (2.5, 2.3)
+IMAGE_INCHES, TITLE_INCHES, SWATCH_INCHES = 3.6, 0.3, 0.4
+SWATCHES_ACROSS = 8
 
 
 @print_style
@@ -61,3 +67,55 @@ def draw_clusters(clusters: Mapping[str, tuple[Any, Mapping[str, Any]]]) -> Figu
                 panel.get_legend().remove()
             panel.set_title(plain(f"{name}: {title}"))
     return figure
+
+
+@print_style
+def draw_quantized(
+    original: Levels,
+    quantized: Levels,
+    palette: Float[np.ndarray, "k 3"],
+    shares: Float[np.ndarray, " k"],
+    titles: tuple[str, str],
+) -> Figure:
+    """Draw an image beside itself in few colors, over the palette.
+
+    Args:
+        original, quantized: levels of both images.
+        palette: red, green and blue of each color, 0 to 255.
+        shares: of the pixels that take each color.
+        titles: of the two images.
+
+    Returns:
+        The figure: two images, and below them a swatch a color with its name and share.
+    """
+    h, w = quantized.shape[:2]
+    tall = TITLE_INCHES + IMAGE_INCHES * min(max(h / w, 0.2), 2.0)
+    low = SWATCH_INCHES * math.ceil(len(palette) / SWATCHES_ACROSS)
+    figure = Figure(figsize=(2 * IMAGE_INCHES, tall + low), layout="constrained")
+    panels = figure.subplot_mosaic(
+        [["original", "quantized"], ["palette", "palette"]], height_ratios=(tall, low)
+    )
+    panels["original"].imshow(original)
+    # Nothing but the colors of the palette: no pixel is mixed from its neighbors.
+    panels["quantized"].imshow(quantized, interpolation="nearest")
+    _draw_swatches(panels["palette"], palette, shares)
+    for panel, title in zip(panels.values(), (*titles, "")):
+        panel.set(title=title, xticks=[], yticks=[])
+        panel.spines[:].set(visible=True, color="0.8", linewidth=0.5)
+    return figure
+
+
+def _draw_swatches(
+    panel: Any, palette: Float[np.ndarray, "k 3"], shares: Float[np.ndarray, " k"]
+) -> None:
+    across = min(SWATCHES_ACROSS, len(palette))
+    down = math.ceil(len(palette) / across)
+    cells = np.full((down, across, 3), 255, np.uint8)
+    places = itertools.product(range(down), range(across))
+    for place, color, share in zip(places, np.rint(palette).astype(np.uint8), shares):
+        cells[place] = color
+        bright = color @ np.array([0.299, 0.587, 0.114]) > 128
+        words = f"{name(color)}\n{share:.1%}"
+        style = {"ha": "center", "va": "center", "fontsize": 8, "linespacing": 1.1}
+        panel.text(*place[::-1], words, color="black" if bright else "white", **style)
+    panel.imshow(cells, aspect="auto", interpolation="nearest")
