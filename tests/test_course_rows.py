@@ -39,7 +39,7 @@ def lecture(x1, x2):
 
 
 def test_there_is_a_line_for_every_row():
-    assert list(LINES) == [str(row) for row in (*range(1, 19), 20, 22, 23, 24, 25)]
+    assert list(LINES) == [str(row) for row in (*range(1, 21), 22, 23, 24, 25)]
 
 
 @pytest.mark.parametrize("row", LINES)
@@ -193,6 +193,14 @@ def test_row_18_samples_of_the_course():
     x, labels = mixture.sample(4000, seed=1)
     assert np.mean(labels) == pytest.approx(0.75, abs=0.03)
     assert np.mean(np.asarray(x)[np.asarray(labels) == 1]) == pytest.approx(9.0, abs=0.1)
+
+
+def test_row_19_a_photograph_in_few_colors():
+    photograph = jm.data.photograph()[::8, ::8]
+    few, soft = (jm.teaching.quantize(photograph, 3, by) for by in ("kmeans", "mixture"))
+    assert len(few.palette) == len(soft.palette) == 3
+    assert few.mean_squared_error < soft.mean_squared_error
+    np.testing.assert_allclose(few.mean, photograph.mean(axis=(0, 1)), rtol=1e-12)
 
 
 def test_row_22_spherical_mixtures_with_soft_counts():

@@ -1,4 +1,4 @@
-"""Data: published tables, readers of files and images, samples with known truth, standardized columns."""
+"""Data: published tables, readers of files and images, samples of known truth, standard columns."""
 
 from jaxmix.data.generate import Truth, comparison_set, mixture_sample, three_clusters
 from jaxmix.data.image import photograph, read_image

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from matplotlib import cbook
 from PIL import Image, ImageOps
 
 FORMATS = ("PNG", "JPEG")
@@ -70,6 +69,8 @@ def photograph() -> Levels:
 
     Source: a portrait by the United States Navy, in the public domain.
     """
+    from matplotlib import cbook  # here alone: tables need no matplotlib
+
     return read_image(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
 
 

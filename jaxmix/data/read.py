@@ -1,4 +1,4 @@
-"""Files into tables: csv, npy and images, read without executing anything, and the choice of columns."""
+"""Files into tables: csv, npy, images, without executing anything, and the choice of columns."""
 
 from collections.abc import Sequence
 from os import PathLike

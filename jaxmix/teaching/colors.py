@@ -72,10 +72,10 @@ def _codes(levels: np.ndarray) -> Int[np.ndarray, "..."]:
     return levels.astype(np.int64) @ np.array([LEVELS**2, LEVELS, 1])
 
 
-def name(color: Any) -> str:
+def as_hex(color: Any) -> str:
     """A color as in HTML, each channel rounded to a whole level.
 
-    >>> name([255.0, 127.6, 0.0])
+    >>> as_hex([255.0, 127.6, 0.0])
     '#ff8000'
     """
     return "#" + "".join(f"{level:02x}" for level in np.rint(color).astype(int))

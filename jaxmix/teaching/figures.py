@@ -13,7 +13,7 @@ from jaxmix import plot
 from jaxmix.data.image import Levels
 from jaxmix.mixture import Mixture
 from jaxmix.report.drawing import plain, print_style
-from jaxmix.teaching.colors import name
+from jaxmix.teaching.colors import as_hex
 
 ACROSS = 4
 INCHES = (2.5, 2.3)
@@ -115,7 +115,7 @@ def _draw_swatches(
     for place, color, share in zip(places, np.rint(palette).astype(np.uint8), shares):
         cells[place] = color
         bright = color @ np.array([0.299, 0.587, 0.114]) > 128
-        words = f"{name(color)}\n{share:.1%}"
+        words = f"{as_hex(color)}\n{share:.1%}"
         style = {"ha": "center", "va": "center", "fontsize": 8, "linespacing": 1.1}
         panel.text(*place[::-1], words, color="black" if bright else "white", **style)
     panel.imshow(cells, aspect="auto", interpolation="nearest")

@@ -16,7 +16,7 @@ from jaxmix.loop import Outcome
 from jaxmix.report.demonstration import Demonstration
 from jaxmix.report.writers import Table
 from jaxmix.suggestions import unknown
-from jaxmix.teaching.colors import Colors, distinct, name
+from jaxmix.teaching.colors import Colors, as_hex, distinct
 from jaxmix.teaching.figures import draw_quantized
 from jaxmix.teaching.palettes import STARTS, Choice, by_both, by_kmeans
 
@@ -32,8 +32,8 @@ ERROR = (
     "of its colors is the mean of its pixels."
 )
 WHY_LARGER = (
-    " The mixture, fitted by EM from k-means' clusters, gives a pixel the mean of its most probable "
-    "component, where the components' widths and weights count beside the distance. It maximizes "
+    " The mixture, fitted by EM from k-means' clusters, gives a pixel the mean of its most "
+    "probable component, where widths and weights count beside the distance. It maximizes "
     "the likelihood and not the squared error, so that its error is larger and its mean color "
     "another."
 )
@@ -66,7 +66,7 @@ class Quantized(eqx.Module):
     @property
     def names(self) -> list[str]:
         """The palette as #rrggbb, rounded to whole levels."""
-        return [name(color) for color in self.palette]
+        return [as_hex(color) for color in self.palette]
 
     @property
     def image(self) -> Float[np.ndarray, "h w 3"]:
@@ -79,9 +79,7 @@ class Quantized(eqx.Module):
         return np.rint(self.palette).astype(np.uint8)[self.labels]
 
 
-def quantize(
-    image: str | PathLike[str] | Levels, colors: int = 5, by: str = "kmeans", seed: int = 0
-) -> Quantized:
+def quantize(image: Any, colors: int = 5, by: str = "kmeans", seed: int = 0) -> Quantized:
     r"""Show an image in few colors.
 
     k-means minimizes $\frac1n\sum_i\|x_i-c_{z_i}\|^2$ over colors $c_k$ and labels $z_i$ of the
@@ -117,10 +115,7 @@ def quantize(
 
 
 def demonstration(
-    image: str | PathLike[str] | Levels | None = None,
-    colors: int = 5,
-    by: str = "kmeans",
-    seed: int = 0,
+    image: Any = None, colors: int = 5, by: str = "kmeans", seed: int = 0
 ) -> Demonstration:
     """The palette with its shares, the errors, and the picture beside the original.
 
@@ -139,7 +134,9 @@ def demonstration(
     few = found[by]
     return Demonstration(
         (_palette_table(few, colors), _error_table(known, found)),
-        lambda: draw_quantized(levels, few.levels, few.palette, few.shares, _titles(known, few, by)),
+        lambda: draw_quantized(
+            levels, few.levels, few.palette, few.shares, _titles(known, few, by)
+        ),
     )
 
 
