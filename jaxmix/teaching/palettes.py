@@ -74,8 +74,8 @@ def by_both(known: Colors, k: int, seed: int) -> tuple[Choice, Choice]:
         program = pool.submit(fit_mixture.lower(x, counts, labels, 0.0, every, k=k).compile)
         clusters = by_kmeans(known, k, seed)
     labels, _ = vq(fine.values, clusters.palette)
-    # A level stands for all that round to it (`fit_mixture`).
-    means, taken, num_steps, code = program.result()(x, counts, labels, fine.width**2 / 12, every)
+    given = x, counts, labels.astype(np.int32), fine.width**2 / 12, every
+    means, taken, num_steps, code = program.result()(*given)
     palette = np.asarray(means) + known.mean
     mixture = Choice(palette, np.asarray(taken), int(num_steps), Outcome(int(code)))
     return clusters, mixture
