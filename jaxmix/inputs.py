@@ -115,7 +115,7 @@ def as_sample_weights(sample_weights: Any, n: int) -> np.ndarray:
             f"sample_weights[{row}] is {weights[row]:g}; expected counts or weights >= 0"
         )
     if not weights.any():
-        raise ValueError("all sample_weights are 0; give at least one row a positive weight")
+        raise ValueError("all sample_weights are zero; give at least one row a positive weight")
     return weights
 
 

@@ -155,7 +155,7 @@ REFUSED = {
     "all sample weights zero": (
         lambda: jm.fit(X, START, sample_weights=np.zeros(N)),
         ValueError,
-        "all sample_weights are 0",
+        "all sample_weights are zero",
     ),
     # methods and stopping
     "class for a method": (lambda: jm.fit(X, START, jm.EM), TypeError, r"write EM\(\)"),

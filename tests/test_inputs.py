@@ -165,7 +165,7 @@ def test_sample_weights_are_float64(weights):
         ([1, -2, 1], ValueError, r"sample_weights\[1\] is -2; expected .* >= 0"),
         ([1, np.nan, 1], ValueError, "sample_weights.*nan"),
         ([1, np.inf, 1], ValueError, "sample_weights.*inf"),
-        ([0, 0, 0], ValueError, "all sample_weights are 0"),
+        ([0, 0, 0], ValueError, "all sample_weights are zero"),
         ([1, 2], ValueError, "expected 3 sample_weights"),
         (np.ones((3, 2)), ValueError, "expected 3 sample_weights"),
         (2.0, TypeError, "sample_weights.*got float"),
