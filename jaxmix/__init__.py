@@ -36,10 +36,11 @@ _HOMES = {
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 _NAMESPACES = (
     *("autodiff", "data", "density", "dual", "families", "plot", "race", "report", "scores"),
-    "teaching",
+    *("sklearn", "teaching"),
 )
 
-__all__ = sorted([*_MODULE_OF, *_NAMESPACES])
+# A star import asks for no optional extra.
+__all__ = sorted({*_MODULE_OF, *_NAMESPACES} - {"sklearn"})
 
 
 def __getattr__(name: str) -> Any:
