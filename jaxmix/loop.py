@@ -5,6 +5,7 @@ rule; `fit` calls it in segments, so that an interrupted run executes the same p
 """
 
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -113,7 +114,9 @@ def _judge(
     code = jnp.where(loop.num_steps + 1 >= stop.max_steps, Outcome.MAX_STEPS, Outcome.RUNNING)
     code = jnp.where(converged, Outcome.CONVERGED, code)
     code = jnp.where(finite, code, Outcome.NONFINITE)
-    degenerate = problem.is_degenerate(after, counts)
+    # A gap without bound comes of components that the next EM step collapses.
+    judged = jax.tree.map(partial(jnp.where, jnp.isposinf(new.gap)), new.em_step, after)
+    degenerate = problem.is_degenerate(judged, counts)
     return jnp.where(degenerate, Outcome.DEGENERATE, code).astype(jnp.int32)
 
 

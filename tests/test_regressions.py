@@ -22,6 +22,8 @@ def test_batched_results_count_the_parameters_of_one(start):
     assert batch.num_parameters == alone.num_parameters == 9
     np.testing.assert_allclose(batch.bic, np.full(3, alone.bic))
     batch.raise_if_failed()
+    assert str(batch) == "FitResult of 3 fits (batched)"
+    assert "3 fits" in batch._repr_html_()
 
 
 def test_another_number_of_columns_is_refused_also_under_jit(start):
@@ -104,3 +106,12 @@ def test_standardizing_counts_rows_by_their_weights():
     weighted = jm.data.standardize(x, sample_weights=weights)
     np.testing.assert_allclose(weighted[1], repeated[1], rtol=1e-13)
     np.testing.assert_allclose(weighted[2], repeated[2], rtol=1e-13)
+
+
+def test_a_collapse_within_one_step_is_degenerate():
+    """Rows on a grid, where an EM step leaves a component on one column of it."""
+    index = np.arange(30)
+    x = np.stack([index % 3, index % 2], axis=1).astype(float)
+    result = jm.fit(x, jm.initialize(x, 3, "full", "kmeans"))
+    assert result.outcome.name == "DEGENERATE"
+    assert np.all(np.isfinite(result.mixture.covariances))

@@ -1,6 +1,5 @@
 """What a result says of itself, on a terminal and in a notebook."""
 
-import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,11 +90,3 @@ def test_float32_results_print():
     screen = str(jm.fit(x, jm.initialize(x, 2, seed=0)))
     assert "-1130.26" in screen
     assert "CONVERGED" in screen
-
-
-def test_batches_print():
-    starts = [jm.initialize(X, 2, seed=seed) for seed in range(3)]
-    stacked = jax.tree.map(lambda *parts: jax.numpy.stack(parts), *starts)
-    batch = jax.vmap(lambda start: jm.fit(X, start, stop=jm.Stop(max_steps=3)))(stacked)
-    assert str(batch) == "FitResult of 3 fits (batched)"
-    assert "3 fits" in batch._repr_html_()
