@@ -30,33 +30,48 @@ def resolution(x: Float[Array, "n d"]) -> float:
     different = np.unique(np.asarray(x, np.float64), axis=0)
     if len(different) < 2:
         raise ValueError("all rows of x are equal: no bandwidth can be chosen; give bandwidth=")
-    return float(KDTree(different).query(different, k=2)[0][:, 1].min())
+    unit = _largest_range(different)
+    return unit * float(KDTree(different / unit).query(different / unit, k=2)[0][:, 1].min())
 
 
 def extent(x: Float[Array, "n d"]) -> float:
     """The diagonal of the box around all rows, which no distance between rows exceeds."""
-    return float(np.linalg.norm(np.ptp(np.asarray(x, np.float64), axis=0)))
+    unit = _largest_range(x)
+    return unit * float(np.linalg.norm(np.ptp(np.asarray(x, np.float64), axis=0) / unit))
+
+
+def _largest_range(x: Float[Array | np.ndarray, "n d"]) -> float:
+    """The longest side of the box around all rows, whose square floats may not hold."""
+    return float(np.max(np.ptp(np.asarray(x, np.float64), axis=0)))
 
 
 def best_bandwidth(
     score: Score, data: tuple[Array, ...], lower: float, upper: float
 ) -> Float[Array, ""]:
-    """The bandwidth between two positive bounds whose score is lowest; warns at the lower one."""
+    """The bandwidth between two positive bounds whose score is lowest; warns at the lower one.
+
+    Raises ValueError where no score is a number: the data leave the range of floats.
+    """
     dtype = data[0].dtype
     log_grid = jnp.linspace(np.log(lower), np.log(upper), GRID, dtype=dtype)
-    log_bandwidth = compiled_search(score, data, log_grid)
-    if log_bandwidth == log_grid[0]:
+    log_bandwidth, lowest = compiled_search(score, data, log_grid)
+    if not np.isfinite(lowest):
+        raise ValueError("the scores leave the range of floats; standardize the data first")
+    if log_bandwidth == log_grid[0] < log_grid[-1]:
         warnings.warn(
             "the leave-one-out score is lowest at the smallest bandwidth tried, "
-            f"{lower:.3g}, which the data's resolution sets: rows repeat or lie on a grid, and "
-            "the score would fall, or stay, below it. Give bandwidth= if the estimate is too rough",
+            f"{lower:.3g}, which the data's resolution sets, and may be lower still below it: so "
+            "it is where rows repeat, lie on a grid, or follow a curve without noise. Give "
+            "bandwidth= if the estimate is too rough",
             stacklevel=3,
         )
     return jnp.exp(log_bandwidth)
 
 
-def search(score: Score, data: tuple[Array, ...], log_grid: Float[Array, " g"]) -> Float[Array, ""]:
-    """The lowest point among the grid's and those that descents from its valleys reach."""
+def search(
+    score: Score, data: tuple[Array, ...], log_grid: Float[Array, " g"]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The lowest point among the grid's and those that descents reach; the largest of equals."""
     spacing = log_grid[1] - log_grid[0]
 
     def at(log_bandwidth: Float[Array, ""]) -> Float[Array, ""]:
@@ -78,7 +93,8 @@ def search(score: Score, data: tuple[Array, ...], log_grid: Float[Array, " g"]) 
     points, values = (
         jnp.concatenate(parts) for parts in ((log_grid, refined), (scores, refined_scores))
     )
-    return points[jnp.nanargmin(values)]
+    lowest = jnp.nanmin(values)
+    return jnp.max(jnp.where(values == lowest, points, -jnp.inf)), lowest
 
 
 compiled_search = jax.jit(search, static_argnames="score")

@@ -25,7 +25,8 @@ class Bins(eqx.Module):
     def share(self) -> float:
         """Interval lengths a bin length, a whole number where bins divide the interval."""
         ratio = (self.high - self.low) / self.width
-        return round(ratio) if abs(ratio - round(ratio)) <= 1e-12 * ratio else ratio
+        rounding = max(1e-12, 4 * float(np.finfo(self.dtype).eps))
+        return round(ratio) if abs(ratio - round(ratio)) <= rounding * ratio else ratio
 
     @property
     def num_bins(self) -> int:
@@ -39,7 +40,7 @@ class Bins(eqx.Module):
         return np.minimum(self.low + steps, self.high).astype(self.dtype)
 
     def widths(self, index: np.ndarray) -> np.ndarray:
-        """Lengths of bins, in float64."""
+        """Lengths of bins, in float64, before their edges are rounded."""
         last = self.high - self.low - (self.num_bins - 1) * self.width
         equal = self.share == self.num_bins
         return np.where(equal | (index < self.num_bins - 1), self.width, last)

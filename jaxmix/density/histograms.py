@@ -104,16 +104,15 @@ def build(x: np.ndarray, bins: Bins) -> Histogram:
     if bins.num_bins > MOST_BINS:
         least = (bins.high - bins.low) / MOST_BINS
         raise ValueError(f"{bins.num_bins} bins are too many to hold; give width >= {least:g}")
-    index = np.arange(bins.num_bins + 1)
-    bin_of_row, widths = bins.locate(x), bins.widths(index[:-1])
-    heights = np.bincount(bin_of_row, minlength=bins.num_bins) / (len(x) * widths)
+    bin_of_row, edges = bins.locate(x), bins.edge(np.arange(bins.num_bins + 1))
+    heights = np.bincount(bin_of_row, minlength=bins.num_bins) / (len(x) * np.diff(edges))
     score = score_of_bins(x, bins, leave_one_out_terms)
 
     def number(value: float) -> Array:
         return to_jax(np.asarray(value, x.dtype))
 
     return Histogram(
-        to_jax(bins.edge(index)),
+        to_jax(edges),
         to_jax(heights.astype(x.dtype)),
         to_jax(bin_of_row.astype(np.int32)),
         number(bins.width),

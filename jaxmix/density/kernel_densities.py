@@ -16,7 +16,7 @@ from jaxmix.density.smoothers import (
     read_points,
     read_positive,
     read_rows,
-    squared_distances,
+    squares_in_bandwidths,
 )
 from jaxmix.numerics import logsumexp
 
@@ -26,7 +26,7 @@ def log_kernels(
 ) -> Float[Array, " n"]:
     r"""$\log N(x; x_i, h^2 I)$ at a point, for every row."""
     scale = x.shape[1] * (jnp.log(bandwidth) + jnp.log(2 * jnp.pi) / 2)
-    return -squared_distances(x, point) / (2 * bandwidth**2) - scale
+    return -squares_in_bandwidths(x, point, bandwidth) / 2 - scale
 
 
 def negative_log_likelihood(
@@ -95,6 +95,7 @@ def kernel_density(x: Any, bandwidth: float | Array | None = None) -> KernelDens
             likelihood, searched by its derivative in log h between g / sqrt(d) and D / sqrt(d): g
             is the smallest distance between different rows, D the diagonal of the box around
             all. Where no row repeats, the likelihood rises up to that range and falls beyond it.
+            The search goes some 100 times over all pairs of rows: minutes for 20,000 rows.
 
     Returns:
         A `KernelDensity` with `.bandwidth`, `.loo_score`, `.predict(x)`, `.log_prob(x)` and

@@ -17,7 +17,7 @@ from jaxmix.density.smoothers import (
     read_positive,
     read_response,
     read_rows,
-    squared_distances,
+    squares_in_bandwidths,
 )
 from jaxmix.numerics import softmax
 
@@ -26,12 +26,10 @@ BEYOND = 4
 
 
 def kernel_weights(
-    squares: Float[Array, " n"], bandwidth: Float[Array, ""], left_out: Array | bool = False
+    squares: Float[Array, " n"], left_out: Array | bool = False
 ) -> Float[Array, " n"]:
-    r"""The softmax of $-\lVert x - x_i \rVert^2 / (2 h^2)$, the nearest row's moved to 0."""
-    nearest = jnp.min(jnp.where(left_out, jnp.inf, squares))
-    exponents = -(squares - nearest) / (2 * bandwidth**2)
-    return softmax(jnp.where(left_out, -jnp.inf, exponents))
+    r"""The softmax of $-\lVert x - x_i \rVert^2 / (2 h^2)$, from the squares in bandwidths."""
+    return softmax(jnp.where(left_out, -jnp.inf, -squares / 2))
 
 
 def mean_squared_error(
@@ -44,8 +42,8 @@ def mean_squared_error(
     """
 
     def left_out_error(row: Array) -> Float[Array, ""]:
-        squares, left_out = squared_distances(x, x[row]), jnp.arange(len(x)) == row
-        weights = kernel_weights(squares, bandwidth, left_out)
+        squares = squares_in_bandwidths(x, x[row], bandwidth)
+        weights = kernel_weights(squares, jnp.arange(len(x)) == row)
         return (y[row] - weights @ y) ** 2
 
     return jnp.mean(map_rows(left_out_error, jnp.arange(len(x))))
@@ -67,7 +65,10 @@ class KernelRegression(Smoother):
         return compiled_score(self.bandwidth, self.x, self.y)
 
     def predict(self, x: Any) -> Float[Array, " m"]:
-        """The weighted mean at every row of x [m d]; far away, the nearest row's value."""
+        """The weighted mean at every row of x [m d]; far away, the nearest row's value.
+
+        So far away that floats see no row as nearer than another, it is the mean of all values.
+        """
         return means_of_rows(self, read_points(x, self.x))
 
     def smoother(self, x: Any) -> Float[Array, "m n"]:
@@ -76,7 +77,7 @@ class KernelRegression(Smoother):
 
     def weights(self, point: Float[Array, " d"]) -> Float[Array, " n"]:
         """The weights at one point; they sum to 1."""
-        return kernel_weights(squared_distances(self.x, point), self.bandwidth)
+        return kernel_weights(squares_in_bandwidths(self.x, point, self.bandwidth))
 
 
 @jax.jit
@@ -124,7 +125,9 @@ def kernel_regression(x: Any, y: Any, bandwidth: float | Array | None = None) ->
     values = read_response(y, rows)
     if bandwidth is None:
         lower, upper = resolution(rows) / BEYOND, extent(rows) * BEYOND
-        chosen = best_bandwidth(mean_squared_error, (rows, values), lower, upper)
+        # The unit of y does not matter, and squares of the largest numbers leave the range.
+        scaled = values / jnp.maximum(jnp.max(jnp.abs(values)), jnp.finfo(values.dtype).tiny)
+        chosen = best_bandwidth(mean_squared_error, (rows, scaled), lower, upper)
         return KernelRegression(rows, values, chosen)
     chosen = jnp.asarray(read_positive(bandwidth, "bandwidth"), rows.dtype)
     return KernelRegression(rows, values, chosen)

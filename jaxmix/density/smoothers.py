@@ -8,6 +8,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
@@ -75,9 +76,12 @@ def read_positive(value: Any, name: str) -> float | Array:
     return float(value)
 
 
-def squared_distances(x: Float[Array, "n d"], point: Float[Array, " d"]) -> Float[Array, " n"]:
-    """Squared distances of all rows to a point, from differences, so that digits stay."""
-    return ((x - point) ** 2).sum(axis=1)
+def squares_in_bandwidths(
+    x: Float[Array, "n d"], point: Float[Array, " d"], bandwidth: Float[Array, ""]
+) -> Float[Array, " n"]:
+    """Squared distances of all rows to a point, in bandwidths, and no larger than floats hold."""
+    squares = (((x - point) / bandwidth) ** 2).sum(axis=1)
+    return jnp.minimum(squares, jnp.finfo(x.dtype).max / 4)
 
 
 def map_rows(function: Any, rows: Any) -> Any:
