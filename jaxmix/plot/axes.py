@@ -4,6 +4,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator
 
@@ -12,10 +13,12 @@ from jaxmix.report.drawing import plain
 
 def given_or_new(panel: Any) -> Any:
     """The Axes that the user gave, or those of a new figure."""
+    if panel is not None and not isinstance(panel, Axes):
+        raise TypeError(f"panel must be matplotlib Axes, got {type(panel).__name__}")
     return Figure(figsize=(4.8, 3.6), layout="constrained").subplots() if panel is None else panel
 
 
-def checked_columns(columns: Sequence[int], d: int) -> list[int]:
+def checked_columns(columns: Any, d: int) -> list[int]:
     """One or two different columns among d, which are also all there are where d is 1.
 
     Args:
@@ -28,13 +31,18 @@ def checked_columns(columns: Sequence[int], d: int) -> list[int]:
     >>> checked_columns((2, 0), 3), checked_columns((0, 1), 1)
     ([2, 0], [0])
     """
+    if isinstance(columns, int | str):
+        raise TypeError(f"expected columns as a pair such as (0, 1), got {columns!r}")
     if d == 1 and tuple(columns) == (0, 1):
         return [0]
     if len(columns) not in (1, 2):
         raise ValueError(
             f"expected one or two columns, got {len(columns)}; draw one picture for each pair"
         )
-    chosen = [operator.index(column) for column in columns]
+    try:
+        chosen = [operator.index(column) for column in columns]
+    except TypeError:
+        raise TypeError(f"expected columns as numbers from 0 on, got {columns!r}") from None
     for column in chosen:
         if not 0 <= column < d:
             raise ValueError(f"expected columns among 0 to {d - 1}, got {column}; count from 0")

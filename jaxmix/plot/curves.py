@@ -42,7 +42,7 @@ def trace(results: FitResult | Mapping[str, FitResult], panel: Any = None) -> An
         raise ValueError("expected at least one FitResult, got none")
     for result in named.values():
         _check_single(result)
-    panel, titles = given_or_new(panel), [plain(title) for title in named]
+    panel, titles = given_or_new(panel), [plain(str(title)) for title in named]
     for title, result in zip(titles, named.values()):
         look = method_look({"methods": titles}, title)
         panel.plot(np.asarray(result.history) / float(result.total), label=title, **look)

@@ -27,7 +27,7 @@ DEPTH = 10
 
 
 @print_style
-def components(mixture: Mixture, columns: Sequence[int] = (0, 1), panel: Any = None) -> Any:
+def components(mixture: Any, columns: Any = (0, 1), panel: Any = None) -> Any:
     """Draw each component in its color: as ellipses in two columns, as a density in one.
 
     Ellipses lie at 1 and 2 standard deviations around a cross at the mean; the shading inside is
@@ -80,7 +80,7 @@ def _draw_component(panel: Any, component: Component, opacity: float) -> None:
 
 
 @print_style
-def density(mixture: Mixture, columns: Sequence[int] = (0, 1), panel: Any = None) -> Any:
+def density(mixture: Any, columns: Any = (0, 1), panel: Any = None) -> Any:
     """Draw the density of the whole mixture: a curve in one column, filled contours in two.
 
     Contours are of the log-density, one a nat down from the highest value; lower than 10 nats is
@@ -143,8 +143,11 @@ def log_density(mixture: Mixture, grids: Sequence[np.ndarray]) -> np.ndarray:
     return np.asarray(mixture.log_prob(rows), float).reshape([len(grid) for grid in grids])
 
 
-def _marginal(mixture: Mixture, columns: Sequence[int]) -> tuple[Mixture, list[str]]:
+def _marginal(mixture: Any, columns: Sequence[int]) -> tuple[Mixture, list[str]]:
     """The mixture of the chosen columns alone, and their names."""
+    if not isinstance(mixture, Mixture):
+        given = type(mixture).__name__
+        raise TypeError(f"expected a Mixture, got {given}; a FitResult has one as .mixture")
     if np.ndim(mixture.log_weights) != 1:
         raise ValueError(
             "expected one mixture, got several in one; "

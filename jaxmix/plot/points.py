@@ -14,6 +14,7 @@ from jaxmix.report.drawing import color_of, draw_matrix, plain, print_style
 from jaxmix.scores import confusion as count
 
 GRAY = "0.3"
+MOST_COMPONENTS = 1000
 RUG_HEIGHT = 0.06
 """Of the panel's height."""
 
@@ -23,7 +24,7 @@ def scatter(
     x: Any,
     labels: Any = None,
     responsibilities: Any = None,
-    columns: Sequence[int] = (0, 1),
+    columns: Any = (0, 1),
     panel: Any = None,
 ) -> Any:
     """Draw observations as points in two columns, or as ticks along the axis of a single one.
@@ -105,6 +106,10 @@ def _one_each(labels: Any, n: int, name: str) -> np.ndarray:
     labels = np.asarray(labels)
     if labels.shape != (n,):
         raise ValueError(f"expected {n} {name}, one an observation, got shape {labels.shape}")
+    # NaN, and nothing else, differs from itself.
+    missing = np.array([label is None or label != label for label in labels.tolist()], bool)
+    if missing.any():
+        raise ValueError(f"{name}[{np.argmax(missing)}] is missing; leave such rows out")
     return labels
 
 
@@ -133,10 +138,12 @@ def confusion(
         >>> [text.get_text() for text in panel.texts]
         ['0', '2', '1', '0']
     """
-    labels = np.asarray(labels)
+    labels = _one_each(labels, np.size(labels), "labels")
     predicted = _one_each(predicted, len(labels), "predicted components")
     if predicted.dtype.kind not in "iu" or not predicted.size or predicted.min() < 0:
         raise ValueError("expected predicted components 0, 1, ...; Mixture.predict gives them")
+    if predicted.max() >= MOST_COMPONENTS:
+        raise ValueError(f"no picture shows {predicted.max() + 1} components; select some rows")
     classes, counts = count(labels, predicted, int(predicted.max()) + 1)
     if names is not None and len(names) != len(classes):
         raise ValueError(f"expected {len(classes)} names, one a class, got {len(names)}")
