@@ -17,18 +17,22 @@ _STORED_AS_FLOAT32 = ("float32", "float16", "bfloat16")
 _MISSING_TYPES = ("NoneType", "NAType", "NaTType")
 
 
-def as_incomplete(x: Any, name: str = "x") -> tuple[np.ndarray, tuple[str, ...]]:
+def as_incomplete(
+    x: Any, name: str = "x", to_fit: bool = True
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Turn data with missing entries into a matrix with NaN in their places, and column names.
 
     Args:
         x: as `as_matrix` takes it; missing entries are NaN, None or a data frame's own.
         name: what error messages call the argument.
+        to_fit: whether each column needs an observed entry.
 
     Returns:
         The matrix [n d] and its d column names.
 
     Raises:
-        ValueError, TypeError: as `as_matrix`; and where nothing is observed in a row or a column.
+        ValueError, TypeError: as `as_matrix`; and where nothing is observed in a row, or in a
+            column that is to be fitted.
 
     Example:
         >>> as_incomplete([[1.0, None], [3.0, 4.0]])[0].tolist()
@@ -39,7 +43,7 @@ def as_incomplete(x: Any, name: str = "x") -> tuple[np.ndarray, tuple[str, ...]]
     if not observed.any(axis=1).all():
         row = int(np.argmin(observed.any(axis=1)))
         raise ValueError(f"row {row} of {name} has no observed entry; leave such rows out")
-    if not observed.any(axis=0).all():
+    if to_fit and not observed.any(axis=0).all():
         column = columns[int(np.argmin(observed.any(axis=0)))]
         raise ValueError(f"column {column!r} of {name} has no observed entry; leave it out")
     return values, columns

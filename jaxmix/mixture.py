@@ -117,8 +117,8 @@ class Mixture(eqx.Module):
 
         Source: notes/missing-data.md, eq. 5.
         """
-        values = self._checked_columns(to_jax(as_incomplete(x)[0]).astype(self.log_weights.dtype))
-        return _completed(self, values)
+        values = to_jax(as_incomplete(x, to_fit=False)[0]).astype(self.log_weights.dtype)
+        return _completed(self, self._checked_columns(values))
 
     def rows(self, x: Any) -> Float[Array, "n d"]:
         """Data as rows in the mixture's precision; raises ValueError for another dimension."""
