@@ -3,6 +3,7 @@
 notes/em.md, eq. 13, has the limit; agreement with known classes is the adjusted Rand index.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,16 @@ from jaxmix.report.writers import Table
 from jaxmix.result import FitResult
 from jaxmix.scores import adjusted_rand_index
 from jaxmix.starts import initialize
-from jaxmix.teaching.figures import draw_clusters, draw_mixtures
+from jaxmix.stopping import Stop
+from jaxmix.teaching.figures import draw_clusters, draw_mixtures, draw_softness
 
 DEVIATIONS = (1.0, 0.5, 0.25, 0.1, 0.05)
 """Common standard deviations of the soft EM that becomes k-means, in units of the columns'."""
 
 CARELESS_VARIANCE = 0.5
+PATIENT = Stop(max_steps=10_000)
+"""Overlapping clusters, and careless starts, take EM some thousand steps."""
+
 MISLEADING = ("overlap", "unequal widths", "elongated")
 
 
@@ -39,37 +44,46 @@ def hard(table: data.Table) -> Demonstration:
     k = num_classes(table)
     start = initialize(z, k, "spherical", "random_from_data", seed=0).means
     centers = np.asarray(kmeans(z, k, centers=start).centers)
-    rows = []
+    rows, mixtures = [], {}
     for sigma in DEVIATIONS:
         mixture = gaussian_mixture(np.full(k, 1 / k), start, [sigma**2] * k, family="spherical")
         result = fit(z, mixture, EM(), fixed=("weights", "covariances"))
         away = np.max(np.abs(np.asarray(result.mixture.means) - centers))
         undecided = 1 - np.asarray(result.mixture.responsibilities(z)).max(axis=1)
-        rows.append((sigma, int(result.num_steps), float(away), float(undecided.mean())))
-    columns = ("sigma", "steps", "distance from k-means", "undecided")
+        mixtures[f"sigma = {sigma:g}"] = result.mixture
+        end = int(result.num_steps), result.outcome.name
+        rows.append((sigma, *end, float(away), float(undecided.mean())))
+    columns = ("sigma", "steps", "outcome", "distance from k-means", "undecided")
     caption = (
         "Standardized columns. Distance: the largest between a mean and the center that k-means "
         "finds from the same start. Undecided: the mean of 1 - the largest responsibility."
     )
-    return Demonstration((Table(columns, tuple(rows), caption),))
+    shown, scaled = Table(columns, tuple(rows), caption), replace(table, x=z)
+    return Demonstration((shown,), lambda: draw_softness(scaled, mixtures, centers))
 
 
 def starts(table: data.Table) -> Demonstration:
     """One data set, k-means and a diagonal mixture from two starts: starts matter."""
     k = max(num_classes(table), 2)
     clusters = kmeans(table.x, k)
-    careful = fit(table.x, from_clusters(table, k))
-    careless = fit(table.x, careless_start(np.asarray(clusters.centers)))
+    careful = fit(table.x, from_clusters(table, k), stop=PATIENT)
+    careless = fit(table.x, careless_start(np.asarray(clusters.centers)), stop=PATIENT)
     rows = (
-        ("k-means", int(clusters.num_steps), None, _agreement(table, clusters.labels)),
+        (
+            "k-means",
+            int(clusters.num_steps),
+            clusters.outcome.name,
+            None,
+            _agreement(table, clusters.labels),
+        ),
         _row("from clusters, with variances", table, careful),
         _row("same means, all variances 1/2", table, careless),
     )
-    columns = ("start", "steps", "log-likelihood", "adjusted Rand index")
+    columns = ("start", "steps", "outcome", "log-likelihood", "adjusted Rand index")
     caption = f"{table.name}: k = {k}, diagonal covariances."
     ends = {rows[1][0]: careful.mixture, rows[2][0]: careless.mixture}
     shown = Table(columns, rows, caption)
-    return Demonstration((shown,), lambda: draw_mixtures(table.x, ends))
+    return Demonstration((shown,), lambda: draw_mixtures(table, ends))
 
 
 def from_clusters(table: data.Table, k: int) -> Mixture:
@@ -86,15 +100,15 @@ def careless_start(centers: np.ndarray) -> Mixture:
 
 def _row(name: str, table: data.Table, result: FitResult) -> tuple[Any, ...]:
     predicted = result.mixture.predict(table.x)
-    numbers = int(result.num_steps), float(result.log_likelihood)
-    return (name, *numbers, _agreement(table, predicted))
+    end = int(result.num_steps), result.outcome.name, float(result.log_likelihood)
+    return (name, *end, _agreement(table, predicted))
 
 
 def _agreement(table: data.Table, predicted: Any) -> float | None:
     return None if table.labels is None else adjusted_rand_index(table.labels, predicted)
 
 
-def misleading_sets(n: int = 2000) -> dict[str, data.Table]:
+def misleading_sets(n: int = 10_000) -> dict[str, data.Table]:
     """Three small sets where hard assignments mislead: overlap, unequal widths, long clusters."""
     shapes = {"overlap": (2.0, 1.0), "elongated": (2.0, 8.0)}
     drawn = {
@@ -112,16 +126,16 @@ def kmeans_or_mixture(tables: dict[str, data.Table]) -> Demonstration:
         if table.labels is None:
             raise ValueError(f"the table {name} has no known classes to compare with; give labels")
         k = num_classes(table)
-        result = fit(table.x, initialize(table.x, k, "full", "kmeans"))
+        result = fit(table.x, initialize(table.x, k, "full", "kmeans"), stop=PATIENT)
         clusters, predicted = kmeans(table.x, k), result.mixture.predict(table.x)
-        labelings[name] = table.x, {"k-means": clusters.labels, "mixture": predicted}
+        labelings[name] = table, {"k-means": clusters.labels, "mixture": predicted}
         agreement = _agreement(table, clusters.labels), _agreement(table, predicted)
         wrong = (_off(table, centers) for centers in (clusters.centers, result.mixture.means))
-        rows.append((name, *agreement, *wrong))
-    columns = ("data", "k-means", "mixture", "k-means is off by", "mixture is off by")
+        rows.append((name, *agreement, *wrong, result.outcome.name))
+    columns = ("data", "k-means", "mixture", "k-means is off by", "mixture is off by", "outcome")
     caption = (
         "Adjusted Rand index of the known classes, 1 where they are found and 0 by chance, and the "
-        "largest distance of a center from its class's mean."
+        "largest distance of a center from its class's mean. Outcome: of the mixture's fit."
     )
     shown = Table(columns, tuple(rows), caption)
     return Demonstration((shown,), lambda: draw_clusters(labelings))

@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from jaxmix import plot
+from jaxmix import data, plot
 from jaxmix.data.image import Levels
 from jaxmix.mixture import Mixture
-from jaxmix.report.drawing import plain, print_style
+from jaxmix.plot.axes import name_axes
+from jaxmix.report.drawing import color_of, plain, print_style
 from jaxmix.teaching.colors import as_hex
 
 ACROSS = 4
@@ -22,36 +23,77 @@ SWATCHES_ACROSS = 8
 
 
 @print_style
-def draw_mixtures(x: Any, mixtures: Mapping[str, Mixture]) -> Figure:
+def draw_mixtures(table: data.Table, mixtures: Mapping[str, Mixture]) -> Figure:
     """Draw the components of each mixture over the same data.
 
     Args:
-        x: data [n d], of which the first two columns are drawn.
+        table: data, of which the first two columns are drawn.
         mixtures: by the title of their panel.
 
     Returns:
         The figure: a panel a mixture, four in a row.
     """
-    across = min(ACROSS, len(mixtures))
-    down = math.ceil(len(mixtures) / across)
-    figure = Figure(figsize=(INCHES[0] * across, INCHES[1] * down), layout="constrained")
-    # A rug has the same range in every panel, which curves drawn to its ends would stretch.
-    sharing = {"sharex": np.ndim(x) == 2 and np.shape(x)[1] > 1, "sharey": True}
-    panels = figure.subplots(down, across, squeeze=False, **sharing).ravel()
-    for panel in panels[len(mixtures) :]:
-        panel.set_axis_off()
+    figure, panels = _panels(len(mixtures), table)
     for panel, (title, mixture) in zip(panels, mixtures.items()):
-        plot.components(mixture, panel=plot.scatter(x, panel=panel))
+        plot.components(mixture, panel=plot.scatter(table.x, panel=panel))
         panel.set_title(plain(title))
     return figure
 
 
+def _panels(count: int, table: data.Table) -> tuple[Figure, list[Any]]:
+    """A figure with so many panels, four in a row, named after the table's first columns."""
+    across = min(ACROSS, count)
+    down = math.ceil(count / across)
+    figure = Figure(figsize=(INCHES[0] * across, INCHES[1] * down), layout="constrained")
+    # A rug has the same range in every panel, which curves drawn to its ends would stretch.
+    sharing = {"sharex": table.x.shape[1] > 1, "sharey": True}
+    panels = figure.subplots(down, across, squeeze=False, **sharing).ravel()
+    for panel in panels[count:]:
+        panel.set_axis_off()
+    for panel in panels[:count]:
+        name_axes(panel, table.columns[:2])
+        panel.xaxis.set_tick_params(labelbottom=True)
+    return figure, list(panels[:count])
+
+
 @print_style
-def draw_clusters(clusters: Mapping[str, tuple[Any, Mapping[str, Any]]]) -> Figure:
+def draw_softness(
+    table: data.Table, mixtures: Mapping[str, Mixture], centers: Float[np.ndarray, "k d"]
+) -> Figure:
+    """Draw each point in the average of its components' colors, k-means' centers as crosses.
+
+    Args:
+        table: data, of which the first two columns are drawn.
+        mixtures: by the title of their panel, from soft to hard.
+        centers: of k-means.
+
+    Returns:
+        The figure: a panel a mixture, four in a row.
+    """
+    figure, panels = _panels(len(mixtures), table)
+    for panel, (title, mixture) in zip(panels, mixtures.items()):
+        plot.scatter(table.x, responsibilities=mixture.responsibilities(table.x), panel=panel)
+        for index, (mean, center) in enumerate(zip(np.asarray(mixture.means), centers)):
+            _mark(panel, mean, "o", color_of(index))
+            _mark(panel, center, "x", "black")
+        panel.set_title(plain(title))
+    return figure
+
+
+def _mark(panel: Any, point: Float[np.ndarray, " d"], marker: str, color: str) -> None:
+    """One point in the first two columns, or on the axis of a single one."""
+    place = point[:2] if len(point) > 1 else (point[0], 0.5)
+    transform = panel.transData if len(point) > 1 else panel.get_xaxis_transform()
+    look = {"linestyle": "none", "markersize": 6, "markeredgecolor": "black"}
+    panel.plot(*place, marker=marker, color=color, transform=transform, **look)
+
+
+@print_style
+def draw_clusters(clusters: Mapping[str, tuple[data.Table, Mapping[str, Any]]]) -> Figure:
     """Draw each data set once for every way of labeling its rows.
 
     Args:
-        clusters: data [n d] by name, with labels [n] by the title of their panel.
+        clusters: tables by name, with labels [n] by the title of their panel.
 
     Returns:
         The figure: a row a data set, a column a labeling.
@@ -60,9 +102,10 @@ def draw_clusters(clusters: Mapping[str, tuple[Any, Mapping[str, Any]]]) -> Figu
     size = (INCHES[0] * across + 0.5, INCHES[1] * len(clusters))
     figure = Figure(figsize=size, layout="constrained")
     rows = figure.subplots(len(clusters), across, squeeze=False)
-    for row, (name, (x, labelings)) in zip(rows, clusters.items()):
+    for row, (name, (table, labelings)) in zip(rows, clusters.items()):
         for panel, (title, labels) in zip(row, labelings.items()):
-            plot.scatter(x, labels=labels, panel=panel)
+            name_axes(panel, table.columns[:2])
+            plot.scatter(table.x, labels=labels, panel=panel)
             if panel.get_legend() is not None:
                 panel.get_legend().remove()
             panel.set_title(plain(f"{name}: {title}"))

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
+from matplotlib.figure import Figure
+from scipy.special import logsumexp
 
 from jaxmix import data, dual
 from jaxmix.autodiff.likelihood import textbook
@@ -23,6 +25,7 @@ from jaxmix.mixture import Mixture, gaussian_mixture
 from jaxmix.report.demonstration import Demonstration
 from jaxmix.report.writers import Table
 from jaxmix.stopping import Stop
+from jaxmix.teaching.paths import draw_ascent, draw_means
 
 FIXED = ("weights", "covariances")
 START = (0.25, 0.75)
@@ -30,6 +33,9 @@ START = (0.25, 0.75)
 
 SHOWN = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Quantiles of the observations whose responsibilities are shown."""
+
+GRID = 41
+"""Values of each mean at which the picture's contours are computed."""
 
 STEPS, ACCURATE_STEPS = 6, 4
 """EM moves after the fourth are differences of means that agree to many digits."""
@@ -100,16 +106,23 @@ def em_means(table: data.Table) -> Demonstration:
     x = table.x[:, 0]
     learned = learn_means(x, 1.0, STEPS)
     observations = np.quantile(x, SHOWN, method="nearest")
-    rows = []
-    for step, means in enumerate(learned.means):
-        first = mixture_at(means, 1.0).responsibilities(observations[:, None])[:, 0]
-        rows.append((step, *means.tolist(), *np.asarray(first).tolist()))
+    first = np.array(
+        [
+            np.asarray(mixture_at(means, 1.0).responsibilities(observations[:, None]))[:, 0]
+            for means in learned.means
+        ]
+    )
+    rows = [
+        (step, *means.tolist(), *shares.tolist())
+        for step, (means, shares) in enumerate(zip(learned.means, first))
+    ]
     columns = ("iteration", "mean 1", "mean 2", *(f"r({value:g})" for value in observations))
     caption = (
         f"Column {table.columns[0]}: equal weights, standard deviation 1. "
         "r(x) is the responsibility of component 1 for an observation x."
     )
-    return Demonstration((Table(columns, tuple(rows), caption),))
+    shown, name = Table(columns, tuple(rows), caption), table.columns[0]
+    return Demonstration((shown,), lambda: draw_means(learned.means, observations, first, name))
 
 
 def em_is_gradient(table: data.Table) -> Demonstration:
@@ -128,7 +141,21 @@ def em_is_gradient(table: data.Table) -> Demonstration:
         f"Column {table.columns[0]}: equal weights, standard deviation {sigma:.6g}. The difference "
         "is the largest relative one, of the gradients and of the last two columns."
     )
-    return Demonstration((Table(columns, tuple(rows), caption),))
+    shown = Table(columns, tuple(rows), caption)
+    return Demonstration((shown,), lambda: _draw_over_contours(x, sigma, means))
+
+
+def _draw_over_contours(x: np.ndarray, sigma: float, means: Float[np.ndarray, "steps 2"]) -> Figure:
+    """EM's path with the gradients, over the log-likelihood around it."""
+    reach = np.max(np.ptp(means, axis=0))
+    ends = zip(means.min(axis=0) - reach, means.max(axis=0) + reach)
+    across, up = (np.linspace(low, high, GRID) for low, high in ends)
+    heights = [
+        [log_likelihood(np.array([one, two]), x, sigma, np, logsumexp) for one in across]
+        for two in up
+    ]
+    gradients = np.array([_gradients(x, sigma, at)[1] for at in means[:-1]])
+    return draw_ascent((across, up), np.array(heights), means, gradients)
 
 
 def _moves_and_slopes(

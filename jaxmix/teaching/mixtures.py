@@ -6,6 +6,7 @@ import numpy as np
 from jaxmix import data
 from jaxmix.families import STRUCTURES, Gaussian
 from jaxmix.fitting import fit
+from jaxmix.loop import Outcome
 from jaxmix.report.demonstration import Demonstration
 from jaxmix.report.panels import EARLY_STEPS
 from jaxmix.report.writers import Table
@@ -22,14 +23,15 @@ def em(table: data.Table) -> Demonstration:
     rows, mixtures = [], {}
     for position, step in enumerate(result.path_steps):
         mixture = jax.tree.map(lambda leaf, at=position: leaf[at], result.path)
-        mixtures["start" if step == 0 else f"step {step}"] = mixture
+        last = "" if step < int(result.num_steps) else f": {result.outcome.name}"
+        mixtures[f"step {step}{last}" if step else f"start{last}"] = mixture
         value = float(result.history[step])
         for k, (weight, mean) in enumerate(zip(mixture.weights, mixture.means), start=1):
             rows.append((step, value, k, float(weight), *map(float, mean)))
     columns = ("step", "log-likelihood", "component", "weight", *table.columns)
     caption = f"{table.name}: full covariances, from random observations; {result.outcome.name}."
     shown = Table(columns, tuple(rows), caption)
-    return Demonstration((shown,), lambda: draw_mixtures(table.x, mixtures))
+    return Demonstration((shown,), lambda: draw_mixtures(table, mixtures))
 
 
 def covariances(table: data.Table) -> Demonstration:
@@ -41,15 +43,16 @@ def covariances(table: data.Table) -> Demonstration:
     rows, mixtures = [], {}
     for family in STRUCTURES:
         result = fit(table.x, initialize(table.x, k, family, "kmeans"))
-        mixtures[family] = result.mixture
+        ended = "" if result.outcome == Outcome.CONVERGED else f": {result.outcome.name}"
+        mixtures[f"{family}{ended}"] = result.mixture
         components = result.mixture.family
         assert isinstance(components, Gaussian)
         for number, matrix in enumerate(components.matrices, start=1):
             axes = np.sqrt(np.linalg.eigvalsh(np.asarray(matrix))[::-1])
             numbers = map(float, (result.num_parameters, result.log_likelihood, result.bic))
-            rows.append((family, *numbers, number, *axes.tolist()))
+            rows.append((family, *numbers, result.outcome.name, number, *axes.tolist()))
     along = (f"axis {axis + 1}" for axis in range(d))
-    columns = ("covariances", "parameters", "log-likelihood", "BIC", "component", *along)
+    columns = ("covariances", "parameters", "log-likelihood", "BIC", "outcome", "component", *along)
     caption = f"{table.name}: k = {k}; standard deviations along the principal axes."
     shown = Table(columns, tuple(rows), caption)
-    return Demonstration((shown,), lambda: draw_mixtures(table.x, mixtures))
+    return Demonstration((shown,), lambda: draw_mixtures(table, mixtures))
