@@ -196,6 +196,9 @@ def maximum_likelihood(
 ) -> Mixture:
     """Maximum likelihood where the components are known: one per class, in sorted order of labels.
 
+    Its `predict` and `responsibilities` classify new rows: with family "diag" that is naive Bayes,
+    with "full" the quadratic and with "tied" the linear discriminant.
+
     Args:
         x: data [n d], or anything that `fit` takes.
         labels: [n], numbers or names.
