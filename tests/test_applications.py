@@ -91,13 +91,13 @@ def test_a_network_learns_exclusive_or(seed):
 
 def test_a_stiff_equation_with_large_steps():
     rates = np.array([[-1.0, 0.0], [1e6, -1e6]])
-    times = np.linspace(0.0, 1.0, 2001)
+    times = np.linspace(0.0, 1.0, 401)
     states = implicit_euler(lambda t, y: rates @ y, [1.0, 0.0], times)
     exact = solve_ivp(
         lambda t, y: rates @ y, (0, 1), [1.0, 0.0], method="Radau", rtol=1e-10, atol=1e-12
     )
-    np.testing.assert_allclose(states[-1], exact.y[:, -1], rtol=5e-4)
-    assert states.shape == (2001, 2)
+    np.testing.assert_allclose(states[-1], exact.y[:, -1], rtol=2e-3)
+    assert states.shape == (401, 2)
 
 
 def test_van_der_pols_oscillator():
