@@ -181,6 +181,20 @@ def test_row_11_one_gaussian_against_two():
     assert two.bic < one.bic - 100
 
 
+def test_row_12_covariance_structures():
+    codes = np.unique(IRIS.labels, return_inverse=True)[1]
+    within = [np.cov(IRIS.x[codes == k].T, ddof=0) for k in range(3)]
+    expected = {
+        "full": within,
+        "tied": np.mean(within, axis=0),
+        "diag": np.diagonal(within, axis1=1, axis2=2),
+        "spherical": np.trace(within, axis1=1, axis2=2) / 4,
+    }
+    for family, values in expected.items():
+        fitted = jm.maximum_likelihood(IRIS.x, IRIS.labels, family).covariances
+        np.testing.assert_allclose(fitted, values, rtol=1e-9)
+
+
 def test_rows_13_and_14_gradients_and_kinds_of_em():
     z = jm.data.standardize(FAITHFUL)[0]
     start = jm.initialize(z, 2)
@@ -198,6 +212,13 @@ def test_row_15_stable_sums_and_distances():
     np.testing.assert_allclose(jm.softmax(x), [[0.5, 0.5], [0.2689, 0.7311]], atol=1e-4)
     np.testing.assert_allclose(jm.logsumexp(x), [1000.6931, 2.3133], atol=1e-4)
     np.testing.assert_allclose(jm.logsumexp(x), logsumexp(x, axis=1), rtol=1e-15)
+
+
+def test_row_16_k_means():
+    points = [[0, 2], [0, 0], [1, 0], [5, 0], [5, 2]]
+    found = jm.kmeans(points, 2, centers=[[0, 0], [5, 0]])
+    np.testing.assert_allclose(found.centers, [[1 / 3, 2 / 3], [5, 1]], rtol=1e-15)
+    assert np.all(np.diff(found.history) <= 0)
 
 
 def test_row_17_different_starts_give_different_optima():
@@ -222,6 +243,17 @@ def test_row_19_a_photograph_in_few_colors():
     assert len(few.palette) == len(soft.palette) == 3
     assert few.mean_squared_error < soft.mean_squared_error
     np.testing.assert_allclose(few.mean, photograph.mean(axis=(0, 1)), rtol=1e-12)
+
+
+def test_row_20_pictures():
+    mixture = jm.gaussian_mixture([0.4, 0.6], [[2.0, 55.0], [4.0, 80.0]], [[0.1, 36.0]] * 2, "diag")
+    responsibilities = mixture.responsibilities(FAITHFUL)
+    panel = jm.plot.scatter(FAITHFUL, responsibilities=responsibilities)
+    jm.plot.components(mixture, panel=panel)
+    outlines = [ellipse.get_edgecolor() for ellipse in panel.patches]
+    assert len({tuple(color[:3]) for color in outlines}) == 2
+    lengths = sorted((ellipse.width, ellipse.height) for ellipse in panel.patches[:2])
+    np.testing.assert_allclose(lengths[0], [2 * 6.0, 2 * 0.1**0.5], rtol=1e-9)
 
 
 def test_row_21_the_estimator():

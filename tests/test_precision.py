@@ -45,7 +45,7 @@ def scipy_log_likelihood(mixture, x):
 
 
 @pytest.mark.parametrize(("dtype", "offset", "accuracy"), FAR.values(), ids=FAR)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ["full", "diag"])
 def test_far_data_reach_the_fit_of_the_centered_numbers(family, dtype, offset, accuracy):
     x = (STANDARDIZED + np.array([offset, -2 * offset])).astype(dtype)
     start = jm.initialize(x, 2, family, seed=0)
@@ -131,7 +131,7 @@ SWITCH = textwrap.dedent(
     def messages(x):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            start = jm.initialize(x, 2, seed=0)
+            start = jm.initialize(x, 2, "spherical", seed=0)
             result = jm.fit(x, start)
             jm.log_likelihood(result.mixture, x)
             result.mixture.predict(x)

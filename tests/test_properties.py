@@ -271,7 +271,7 @@ def test_fixed_parts_stay_and_the_gap_leaves_them_out(family, fixed):
     assert evaluation.gap > 0
 
 
-@pytest.mark.parametrize("family", ["full", "spherical"])
+@pytest.mark.parametrize("family", ["full"])
 def test_em_and_l_bfgs_end_together_with_fixed_parts(family):
     start, fixed = helpers.start_of(family), ("weights", "covariances")
     em, lbfgs = (

@@ -17,7 +17,7 @@ def start():
 
 def test_batched_results_count_the_parameters_of_one(start):
     starts = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), start)
-    batch = jax.vmap(lambda one: jm.fit(X, one, stop=jm.Stop(max_steps=3)))(starts)
+    batch = jax.jit(jax.vmap(lambda one: jm.fit(X, one, stop=jm.Stop(max_steps=3))))(starts)
     alone = jm.fit(X, start, stop=jm.Stop(max_steps=3))
     assert batch.num_parameters == alone.num_parameters == 9
     np.testing.assert_allclose(batch.bic, np.full(3, alone.bic))

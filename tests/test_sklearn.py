@@ -326,5 +326,5 @@ def test_partial_fits_are_stepwise_em(family):
 def test_without_scikit_learn_it_says_how_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.utils.validation", None)
     monkeypatch.delitem(sys.modules, "jaxmix.sklearn")
-    with pytest.raises(ImportError, match=r"pip install jaxmix\[sklearn\]"):
+    with pytest.raises(ImportError, match=r"pip install scikit-learn"):
         import_module("jaxmix.sklearn")

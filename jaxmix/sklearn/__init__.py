@@ -7,8 +7,7 @@ try:
     from sklearn.utils.validation import validate_data as _since_version_1_6  # noqa: F401
 except ImportError:
     raise ImportError(
-        "jaxmix.sklearn needs scikit-learn 1.6 or newer; install it with: "
-        "pip install jaxmix[sklearn]"
+        "jaxmix.sklearn needs scikit-learn 1.6 or newer; install it with: pip install scikit-learn"
     ) from None
 
 from jaxmix.sklearn.estimator import GaussianMixture
