@@ -55,6 +55,11 @@ def test_equal_quartiles_are_refused():
         means_only.learn_means(np.array([1.0, 2.0, 2.0, 2.0, 2.0]), 1.0, 3)
 
 
+def test_two_values_have_no_deviation_within():
+    with pytest.raises(ValueError, match="two different values"):
+        means_only.deviation_within(np.array([1.0, 2.0, 2.0, 1.0]))
+
+
 def test_an_em_step_is_a_gradient_step():
     rows = demonstrate("em-is-gradient").parts[0].rows
     assert [row[:2] for row in rows] == [(t, k) for t in (1, 2, 3, 4) for k in (1, 2)]

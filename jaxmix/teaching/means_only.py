@@ -42,8 +42,14 @@ STEPS, ACCURATE_STEPS = 6, 4
 
 
 def deviation_within(x: Float[np.ndarray, " n"]) -> float:
-    """The standard deviation within two k-means clusters, which stands for the known one."""
-    return float(kmeans(x, 2).loss) ** 0.5
+    """The standard deviation within two k-means clusters, which stands for the known one.
+
+    Raises ValueError where there is none: a column of at most two different values.
+    """
+    loss = float(kmeans(x, 2).loss)
+    if loss == 0:
+        raise ValueError("the column has at most two different values: nothing varies within them")
+    return loss**0.5
 
 
 class Learned(NamedTuple):
