@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 from matplotlib import style
 
-# Okabe and Ito's colors, told apart by color-blind readers; the pale yellow comes last.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+# Okabe and Ito's colors, told apart by color-blind readers, then four of Tol's muted ones; the pale
+# yellow comes last.
+COLORS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"),
+    *("#882255", "#999933", "#332288", "#44AA99", "#F0E442"),
+)
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1)))
 
 print_style = style.context(
@@ -29,7 +33,7 @@ print_style = style.context(
 
 
 def color_of(index: int) -> str:
-    """The color of the component or method with this number, repeating after eight."""
+    """The color of the component or method with this number, repeating after twelve."""
     return COLORS[index % len(COLORS)]
 
 
