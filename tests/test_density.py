@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import gaussian_kde
 
 import jaxmix as jm
+from jaxmix.density import bandwidths
 
 FAITHFUL = jm.data.load("faithful").x
 RNG = np.random.default_rng(0)
@@ -427,3 +428,23 @@ def test_what_cannot_be_estimated_is_refused(call, error, message):
             call()
     finally:
         jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def test_a_grid_of_some_rows_leads_to_the_bandwidth_of_all(monkeypatch):
+    known = jm.density.kernel_density(UNIT)
+    monkeypatch.setattr(bandwidths, "GRID_ROWS", len(UNIT) * 2 // 3)
+    found = jm.density.kernel_density(UNIT)
+    assert found.bandwidth == pytest.approx(float(known.bandwidth), rel=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1e-160, 1e160])
+def test_bandwidths_have_the_unit_of_the_data(unit):
+    known, found = (jm.density.kernel_density(scale * UNIT) for scale in (1.0, unit))
+    assert found.bandwidth / unit == pytest.approx(float(known.bandwidth), rel=1e-6)
+    regressions = (jm.density.kernel_regression(UNIT, s * UNIT**2) for s in (1.0, unit))
+    assert len({round(float(fit.bandwidth), 12) for fit in regressions}) == 1
+
+
+def test_equal_scores_go_to_the_largest_bandwidth():
+    flat = jm.density.kernel_regression(UNIT, np.ones_like(UNIT))
+    assert flat.bandwidth > np.ptp(UNIT)

@@ -95,7 +95,8 @@ def kernel_density(x: Any, bandwidth: float | Array | None = None) -> KernelDens
             likelihood, searched by its derivative in log h between g / sqrt(d) and D / sqrt(d): g
             is the smallest distance between different rows, D the diagonal of the box around
             all. Where no row repeats, the likelihood rises up to that range and falls beyond it.
-            The search goes some 100 times over all pairs of rows: minutes for 20,000 rows.
+            Beyond 4,096 rows, that many tell where to begin, and descents go some 20 times over
+            all pairs: about a minute for 20,000 rows.
 
     Returns:
         A `KernelDensity` with `.bandwidth`, `.loo_score`, `.predict(x)`, `.log_prob(x)` and

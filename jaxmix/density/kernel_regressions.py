@@ -125,8 +125,9 @@ def kernel_regression(x: Any, y: Any, bandwidth: float | Array | None = None) ->
     values = read_response(y, rows)
     if bandwidth is None:
         lower, upper = resolution(rows) / BEYOND, extent(rows) * BEYOND
-        # The unit of y does not matter, and squares of the largest numbers leave the range.
-        scaled = values / jnp.maximum(jnp.max(jnp.abs(values)), jnp.finfo(values.dtype).tiny)
+        # Neither origin nor unit of y matters, and squares of large numbers leave the range.
+        moved = values - values[0]
+        scaled = moved / jnp.maximum(jnp.max(jnp.abs(moved)), jnp.finfo(values.dtype).tiny)
         chosen = best_bandwidth(mean_squared_error, (rows, scaled), lower, upper)
         return KernelRegression(rows, values, chosen)
     chosen = jnp.asarray(read_positive(bandwidth, "bandwidth"), rows.dtype)
