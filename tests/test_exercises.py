@@ -244,3 +244,9 @@ def test_unknown_exercises_are_refused():
         check(softmaxx=np.exp)
     with pytest.raises(ValueError, match="nothing to check"):
         check()
+
+
+def test_an_error_of_the_same_kind_names_no_mistake():
+    report = check(m_step=lambda x, responsibilities: np.ones(3) @ x)
+    assert not report.passed
+    assert report.mistakes == ()

@@ -167,11 +167,9 @@ def _explanations(part: str, case: Case, family: str, wrong: Observed) -> tuple[
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """Equal to rounding; errors are equal if they are of one kind."""
+    """Equal to rounding; errors are equal if they say the same."""
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return a.shape == b.shape and np.allclose(a, b, rtol=1e-7, atol=1e-9, equal_nan=True)
-    if isinstance(a, str) and isinstance(b, str):
-        return a.split(":")[0] == b.split(":")[0]
     return type(a) is type(b) and bool(a == b)
 
 
