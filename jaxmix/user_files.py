@@ -1,6 +1,7 @@
 """Python files of users, named on the command line: run once, with a line for what goes wrong."""
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -35,7 +36,7 @@ def run_file(file: str) -> ModuleType:
         file: path of the file.
 
     Returns:
-        The module, named after the file and left out of `sys.modules`.
+        The module, named after the file; a module of that name already imported stays.
 
     Raises:
         ValueError: if there is no such file, or it does not run.
@@ -47,6 +48,8 @@ def run_file(file: str) -> ModuleType:
     if specification is None or specification.loader is None:
         raise ValueError(f"{file} is no Python file; its name must end in .py")
     module = importlib.util.module_from_spec(specification)
+    # Dataclasses whose annotations are strings look their module up by its name.
+    sys.modules.setdefault(module.__name__, module)
     try:
         specification.loader.exec_module(module)
     except (Exception, SystemExit) as error:

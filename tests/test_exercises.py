@@ -250,3 +250,40 @@ def test_an_error_of_the_same_kind_names_no_mistake():
     report = check(m_step=lambda x, responsibilities: np.ones(3) @ x)
     assert not report.passed
     assert report.mistakes == ()
+
+
+STUDENT_OF_LISTS = """
+from __future__ import annotations
+from dataclasses import dataclass
+from scipy.special import logsumexp
+import jaxmix.teaching.exercises.solution as right
+def e_step(*arguments):
+    return right.e_step(*arguments)[0].tolist()
+def softmax(x):
+    return right.softmax(x).tolist()
+@dataclass
+class Dual:
+    value: float
+    derivative: float
+    def __add__(self, other):
+        return Dual(self.value + other.value, self.derivative + other.derivative)
+for name in ("sin", "cos", "exp", "log", "sqrt"):
+    globals()[name] = lambda x, name=name: getattr(right.Dual(x.value, x.derivative), name)()
+"""
+
+
+def test_lists_imports_and_dataclasses(tmp_path):
+    (tmp_path / "student.py").write_text(STUDENT_OF_LISTS)
+    report = check_file(str(tmp_path / "student.py"))
+    found = {(finding.part, finding.case): finding.differences for finding in report.findings}
+    assert {part for part, _ in found} == {"e_step", "softmax", "Dual"}
+    assert not any(found[key] for key in found if key[0] in ("e_step", "softmax"))
+    assert found["Dual", "log of a negative number"] == ()
+    assert found["Dual", "cos, exp, log, sqrt"] == ()
+
+
+def test_the_solution_raises_no_error():
+    version = right_version()
+    for part, exercise in EXERCISES.items():
+        for case in exercise.cases:
+            assert "error" not in case.observe(getattr(version, part), "full"), (part, case.name)

@@ -15,13 +15,21 @@ from jaxmix.user_files import run_file
 
 
 def exercises_in(names: dict[str, Any]) -> dict[str, Any]:
-    """The functions and classes of a file that are exercises, by the exercises' names."""
+    """The functions and classes that a file defines and that are exercises, by their names."""
     plain = {name.replace("_", "").lower(): name for name in EXERCISES}
     return {
         plain[key]: value
         for name, value in names.items()
-        if (key := name.replace("_", "").lower()) in plain and callable(value)
+        if (key := name.replace("_", "").lower()) in plain
+        and callable(value)
+        and not _is_imported(name, value, names["__name__"])
     }
+
+
+def _is_imported(name: str, value: Any, file: str) -> bool:
+    """Whether another module has this very object by this name, as scipy.special has softmax."""
+    origin = getattr(value, "__module__", None)
+    return origin != file and getattr(sys.modules.get(str(origin)), name, None) is value
 
 
 def check_what_is_left(file: str, family: str, done: str, path: str) -> None:

@@ -4,6 +4,7 @@ A case calls a student's function on copies of its arguments and returns named q
 and facts such as "changed its arguments", which must equal those of the solution.
 """
 
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -58,9 +59,14 @@ def call(f: Callable[..., Any], **arguments: Any) -> tuple[Any, Observed]:
 
 
 def named(answer: Any, *names: str) -> Observed:
-    """The parts of an answer by name; an answer that is not several parts is the first."""
-    parts = answer if isinstance(answer, tuple | list) else (answer,)
+    """The parts of an answer by name; one array, also as lists of rows, is the first."""
+    parts = (answer,) if not isinstance(answer, tuple | list) or _is_rows(answer) else answer
     return {name: np.asarray(part, dtype=float) for name, part in zip(names, parts)}
+
+
+def _is_rows(answer: Any) -> bool:
+    """Whether a list holds the rows of one table, and not arrays of several shapes."""
+    return isinstance(answer, list) and len({np.shape(row) for row in answer}) == 1
 
 
 def on_rows(n: int, k: int, d: int) -> Observe:
@@ -109,7 +115,7 @@ def em_climbs(em: Any, family: str) -> Observed:
 def table(name: str, values: Any) -> Case:
     def observe(f: Any, _: str) -> Observed:
         answer, changed = call(f, x=np.array(values))
-        return named([answer], "result") | changed
+        return named((answer,), "result") | changed
 
     return Case(name, observe)
 
@@ -166,7 +172,7 @@ def density_at(covariance: Any) -> Observe:
     def observe(density: Any, _: str) -> Observed:
         arguments = {"mean": np.array([1.0, -1.0]), "covariance": np.array(covariance)}
         answer, changed = call(density, x=setting(6, 2, 2).x, **arguments)
-        return named([answer], "density") | changed
+        return named((answer,), "density") | changed
 
     return observe
 
@@ -187,7 +193,7 @@ def regression(kernel_regression: Any, _: str) -> Observed:
     x, y = np.array([0.0, 1.0, 2.0, 4.0]), np.array([1.0, 3.0, 2.0, 5.0])
     at = np.array([0.0, 1.5, 300.0])
     answer, changed = call(kernel_regression, x=x, y=y, at=at, bandwidth=0.5)
-    return named([answer], "prediction") | changed
+    return named((answer,), "prediction") | changed
 
 
 def true_for(questions: dict[str, tuple[float, ...]]) -> Case:
@@ -225,8 +231,9 @@ def dual(f: Callable[..., Any]) -> Observe:
 
 def elementary(name: str, kind: Any, x: Any) -> Any:
     """A method of the class, or a function beside it."""
-    beside = getattr(kind.__init__, "__globals__", {})
-    function = getattr(kind, name, None) or beside.get(name)
+    module = sys.modules.get(kind.__module__)
+    beside = getattr(kind.__init__, "__globals__", {}).get(name)
+    function = getattr(kind, name, None) or beside or getattr(module, name, None)
     if function is None:
         raise AttributeError(f"there is no method and no function {name}")
     return function(x)
