@@ -287,3 +287,12 @@ def test_the_solution_raises_no_error():
     for part, exercise in EXERCISES.items():
         for case in exercise.cases:
             assert "error" not in case.observe(getattr(version, part), "full"), (part, case.name)
+
+
+def test_single_precision_is_right_and_its_mistakes_are_named():
+    def in_single(f):
+        return lambda *given: tuple(np.asarray(part, np.float32) for part in f(*given))
+
+    assert check(in_single(right.e_step), in_single(right.m_step)).passed
+    report = check(in_single(wrong("log(pi) for log(2 pi)").e_step))
+    assert [mistake.name for mistake in report.mistakes] == ["log(pi) for log(2 pi)"]

@@ -61,7 +61,13 @@ def call(f: Callable[..., Any], **arguments: Any) -> tuple[Any, Observed]:
 def named(answer: Any, *names: str) -> Observed:
     """The parts of an answer by name; one array, also as lists of rows, is the first."""
     parts = (answer,) if not isinstance(answer, tuple | list) or _is_rows(answer) else answer
-    return {name: np.asarray(part, dtype=float) for name, part in zip(names, parts)}
+    return {name: _floats(part) for name, part in zip(names, parts)}
+
+
+def _floats(part: Any) -> np.ndarray:
+    """Single precision, jax's own, stays what it is: it is right to fewer digits."""
+    array = np.asarray(part)
+    return array if array.dtype == np.float32 else np.asarray(part, dtype=float)
 
 
 def _is_rows(answer: Any) -> bool:
