@@ -296,3 +296,17 @@ def test_single_precision_is_right_and_its_mistakes_are_named():
     assert check(in_single(right.e_step), in_single(right.m_step)).passed
     report = check(in_single(wrong("log(pi) for log(2 pi)").e_step))
     assert [mistake.name for mistake in report.mistakes] == ["log(pi) for log(2 pi)"]
+
+
+@pytest.mark.parametrize(
+    "functions",
+    [
+        {"converged": lambda previous, current, tol: current >= previous},
+        {"failed": lambda log_likelihood: np.isinf(log_likelihood)},
+    ],
+    ids=lambda functions: next(iter(functions)),
+)
+def test_other_mistakes_than_those_in_circulation_have_no_name(functions):
+    report = check(**functions)
+    assert not report.passed
+    assert report.mistakes == ()

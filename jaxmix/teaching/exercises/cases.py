@@ -22,6 +22,7 @@ CHANGES = {
     "hardly a change": (-100.0, -100.0 + 1e-6, 1e-6),
     "one rounding of -1e6": (-1e6, float(np.nextafter(-1e6, 0)), 1e-12),
     "NaN": (-100.0, NAN, 1e-6),
+    "an increase above 0": (50.0, 100.0, 1e-6),
 }
 WIDE = [[9.0, 3.0], [3.0, 4.0]]
 LECTURE = {
@@ -89,7 +90,11 @@ EXERCISES = {
     ),
     "failed": Exercise(
         "failed(log_likelihood) -> whether it is no finite number",
-        (ask.true_for({"NaN": (NAN,), "minus infinity": (-np.inf,), "-12": (-12.0,)}),),
+        (
+            ask.true_for(
+                {"NaN": (NAN,), "np.nan": (np.nan,), "minus infinity": (-np.inf,), "-12": (-12.0,)}
+            ),
+        ),
     ),
     "kmeans": Exercise(
         "kmeans(x [n d], centers [k d]) -> centers [k d], labels [n], loss (mean squared distance)",

@@ -147,12 +147,12 @@ MISTAKES = (
         "means are [n k d], one term for each observation",
     ),
     Mistake(
-        "an M-step that divides its argument in place",
+        "an M-step that overwrites its argument",
         "m_step",
         "shares = responsibilities / counts",
         "shares = responsibilities\n    shares /= counts",
         NOTHING,
-        "the responsibilities given to it are overwritten: columns sum to 1 where rows should",
+        "whoever gave it the responsibilities has others now: here columns sum to 1, not rows",
     ),
     Mistake(
         "a fit that overwrites the arrays it was given",
