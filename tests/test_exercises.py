@@ -239,6 +239,13 @@ def test_what_may_be_left_out_and_what_not():
     assert report.findings[0].differences == ("covariances: none returned",)
 
 
+def test_starts_may_have_any_weights():
+    def initialize(x, k, rng):
+        return rng.dirichlet(np.ones(k)), rng.permutation(x)[:k]
+
+    assert check(initialize=initialize).passed
+
+
 def test_unknown_exercises_are_refused():
     with pytest.raises(ValueError, match="did you mean 'softmax'"):
         check(softmaxx=np.exp)

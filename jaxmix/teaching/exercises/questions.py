@@ -159,7 +159,7 @@ def starts(initialize: Any, _: str) -> Observed:
     few = np.asarray(initialize(x.copy(), 2, rng)[0], dtype=float)
     return {
         "weights of k = n sum to": weights[:1],
-        "weights": few,
+        "weights of k = 2 sum to": np.sum(few, keepdims=True),
         "means are different rows": bool(min(different) == 6),
     }
 
