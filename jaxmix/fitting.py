@@ -15,7 +15,7 @@ from jaxtyping import Array, ArrayLike
 
 from jaxmix import checks
 from jaxmix.compiling import compiled_advance
-from jaxmix.inputs import as_count, as_incomplete, as_matrix, as_sample_weights
+from jaxmix.inputs import as_count, as_incomplete, as_matrix, as_sample_weights, check_observed
 from jaxmix.loop import Closing, Loop, Outcome, Trace, advance, begin, close, reopen
 from jaxmix.methods import EM, Cost, Method
 from jaxmix.mixture import Mixture, as_rows
@@ -133,6 +133,8 @@ def check_problem(
     """The problem that valid arguments make, and the names of the columns."""
     values, columns = as_incomplete(x) if missing else as_matrix(x)
     weights = None if sample_weights is None else as_sample_weights(sample_weights, len(values))
+    present = values if weights is None else values[weights > 0]
+    check_observed(present, columns)
     total = float(len(values) if weights is None else np.sum(weights))
     checks.check_start(start, values.shape[1], total)
     checks.check_fixed(fixed, start.family)
@@ -147,7 +149,6 @@ def check_problem(
         missing=missing,
     )
     if "covariances" not in fixed and not bool(problem.penalty.bounds_covariances):
-        present = values if weights is None else values[weights > 0]
         checks.check_separable(present, start.family, columns)
     return problem, columns
 

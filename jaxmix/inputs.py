@@ -43,10 +43,17 @@ def as_incomplete(
     if not observed.any(axis=1).all():
         row = int(np.argmin(observed.any(axis=1)))
         raise ValueError(f"row {row} of {name} has no observed entry; leave such rows out")
-    if to_fit and not observed.any(axis=0).all():
-        column = columns[int(np.argmin(observed.any(axis=0)))]
-        raise ValueError(f"column {column!r} of {name} has no observed entry; leave it out")
+    if to_fit:
+        check_observed(values, columns, name)
     return values, columns
+
+
+def check_observed(values: np.ndarray, columns: tuple[str, ...], name: str = "x") -> None:
+    """Raise unless every column has an observed entry in these rows, those that count."""
+    observed = ~np.isnan(values).all(axis=0)
+    if not observed.all():
+        column = columns[int(np.argmin(observed))]
+        raise ValueError(f"column {column!r} of {name} has no observed entry; leave it out")
 
 
 def as_matrix(x: Any, name: str = "x", missing: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:

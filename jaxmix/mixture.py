@@ -117,8 +117,12 @@ class Mixture(eqx.Module):
 
         Source: notes/missing-data.md, eq. 5.
         """
-        values = to_jax(as_incomplete(x, to_fit=False)[0]).astype(self.log_weights.dtype)
-        return _completed(self, self._checked_columns(values))
+        dtype = self.log_weights.dtype
+        if isinstance(x, Tracer):
+            rows = as_rows(x, dtype)
+        else:
+            rows = to_jax(as_incomplete(x, to_fit=False)[0]).astype(dtype)
+        return _completed(self, self._checked_columns(rows))
 
     def rows(self, x: Any) -> Float[Array, "n d"]:
         """Data as rows in the mixture's precision; raises ValueError for another dimension."""

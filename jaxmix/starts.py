@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxmix.checks import check_k
 from jaxmix.clustering import lloyd, seed_centers, squared_distances
 from jaxmix.families import Gaussian, standard, structure
-from jaxmix.inputs import as_incomplete, as_matrix, as_sample_weights
+from jaxmix.inputs import as_incomplete, as_matrix, as_sample_weights, check_observed
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import has_no_factor
 from jaxmix.precision import to_jax
@@ -186,11 +186,12 @@ def check_data(
     x: Any, k: int, sample_weights: Any, missing: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Valid data and sample weights in one precision, for k components; means for what misses."""
-    values = as_incomplete(x)[0] if missing else as_matrix(x)[0]
+    values, columns = as_incomplete(x) if missing else as_matrix(x)
     weights = np.ones(len(values))
     if sample_weights is not None:
         weights = as_sample_weights(sample_weights, len(values))
     if missing:
+        check_observed(values[weights > 0], columns)
         observed = np.ma.masked_invalid(values)
         means = np.ma.average(observed, axis=0, weights=weights)
         values = np.where(np.isnan(values), np.asarray(means, values.dtype), values)

@@ -1,5 +1,6 @@
 """Missing entries: the likelihood of what is observed, its statistics, and what fills the gaps."""
 
+import jax
 import numpy as np
 import optax
 import pandas as pd
@@ -140,3 +141,18 @@ def test_what_no_mixture_can_use(x, said):
 def test_without_consent_nan_is_an_error():
     with pytest.raises(ValueError, match="missing=True"):
         jm.fit(X, random_mixture(0, "diag", d=3))
+
+
+def test_rows_without_weight_observe_nothing():
+    x, weights = [[1.0, 2.0], [3.0, NAN], [4.0, NAN]], [0.0, 1.0, 1.0]
+    with pytest.raises(ValueError, match="column 'x2' of x has no observed entry"):
+        jm.initialize(x, 1, "diag", sample_weights=weights, missing=True)
+    start = jm.gaussian_mixture([1.0], [[0.0, 0.0]], 1.0, "diag")
+    with pytest.raises(ValueError, match="column 'x2' of x has no observed entry"):
+        jm.fit(x, start, sample_weights=weights, missing=True, ridge=0.1)
+
+
+def test_gaps_are_filled_under_jit():
+    mixture = random_mixture(2, "diag", d=3, center=CENTER)
+    filled = jax.jit(lambda x: mixture.complete(x))(X)
+    np.testing.assert_allclose(filled, mixture.complete(X), rtol=1e-12)
