@@ -238,17 +238,22 @@ def _completed(mixture: Mixture, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
     incomplete = mixture.family.incomplete
     if incomplete is None:
         raise ValueError(f"{mixture.family.name} components take no missing entries")
-    # The table of natural parameters loses digits far from the origin.
-    center = jnp.mean(mixture.means, axis=0)
-    table = mixture.translate(-center).natural()
+    # Natural parameters lose digits far from the origin: each component's own mean is its origin.
+    means = mixture.means
+    at_origin = eqx.tree_at(lambda mixture: mixture.family.means, mixture, jnp.zeros_like(means))
+
+    def part(
+        coefficients: Float[Array, " f"], centered: Float[Array, " d"]
+    ) -> tuple[Float[Array, ""], Float[Array, " d"]]:
+        table, column = coefficients[None], centered[:, None]
+        logits, _ = incomplete.expect(table, column)
+        return logits[0, 0], incomplete.complete(table, column)[0, :, 0]
 
     def row(x: Float[Array, " d"]) -> Float[Array, " d"]:
-        logits, _ = incomplete.expect(table, x[:, None])
-        values = incomplete.complete(table, x[:, None])[:, :, 0]
-        return softmax(logits[:, 0]) @ values
+        logits, values = jax.vmap(part)(at_origin.natural(), x - means)
+        return softmax(logits) @ (values + means)
 
-    filled = jax.lax.map(row, x - center, batch_size=128) + center
-    return jnp.where(jnp.isnan(x), filled, x)
+    return jnp.where(jnp.isnan(x), jax.lax.map(row, x, batch_size=128), x)
 
 
 def as_rows(x: Any, dtype: Any = None) -> Float[Array, "n d"]:

@@ -156,3 +156,12 @@ def test_gaps_are_filled_under_jit():
     mixture = random_mixture(2, "diag", d=3, center=CENTER)
     filled = jax.jit(lambda x: mixture.complete(x))(X)
     np.testing.assert_allclose(filled, mixture.complete(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("family", ["full", "diag"])
+def test_gaps_are_filled_far_from_other_components(family):
+    means = [[0.0, 0.0], [1e8, 1e8], [1e8 + 1, 1e8 + 1]]
+    mixture = jm.gaussian_mixture([0.4, 0.3, 0.3], means, 0.25, family)
+    ratio = np.exp((0.2**2 - 0.8**2) / 0.5)
+    filled = mixture.complete([[1e8 + 0.2, NAN]])[0, 1] - 1e8
+    assert filled == pytest.approx(ratio / (1 + ratio), abs=1e-6)
