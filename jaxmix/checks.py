@@ -59,7 +59,7 @@ def check_fixed(fixed: tuple[str, ...], family: Family) -> None:
 def check_separable(x: np.ndarray, family: Family, columns: tuple[str, ...]) -> None:
     """Raise where columns are constant or dependent, so that no component has a density."""
     if family.name == "spherical":
-        if np.all(x == x[0]):
+        if np.all(np.isnan(x) | (x == np.nanmin(x, axis=0))):
             raise ValueError("all rows are equal: no variance to fit; set ridge > 0")
         return
     for name, column in zip(columns, x.T, strict=True):

@@ -293,6 +293,7 @@ def _with_nan(entries: np.ndarray) -> np.ndarray:
     """Objects with NaN for what is missing; as they were where others than numbers remain."""
     filled = np.where(_matches(entries, _is_missing), np.nan, entries)
     numbers = _matches(filled, lambda value: isinstance(value, int | float | np.number))
+    numbers &= ~_matches(filled, _is_large_integer)
     return filled.astype(float) if numbers.all() else entries
 
 
@@ -304,10 +305,10 @@ def _objects_error(entries: np.ndarray, entry_name: Callable[[np.ndarray], str])
             f"{entry_name(text)} is the text {str(entries[text][0])!r}; expected numbers: "
             "encode this column or leave it out"
         )
-    if missing.any():
-        return _not_finite_error(entry_name(missing), np.nan)
     if large.any():
         return _large_integer_error(entry_name(large))
+    if missing.any():
+        return _not_finite_error(entry_name(missing), np.nan)
     return TypeError(
         f"{entry_name(~text)} is of object dtype ({type(entries.flat[0]).__name__}); "
         "expected numbers: convert them to floats"

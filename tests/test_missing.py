@@ -128,6 +128,7 @@ def test_missing_entries_of_any_kind():
         ([[1.0, NAN], [2.0, NAN]], "column 'x2' of x has no observed entry"),
         ([[1.0, float("inf")], [2.0, NAN]], "inf"),
         ([["a", None], [2.0, 1.0]], "text"),
+        (np.array([[2**60, None], [2, 1]], dtype=object), "integer above"),
     ],
 )
 def test_what_no_mixture_can_use(x, said):
@@ -165,3 +166,9 @@ def test_gaps_are_filled_far_from_other_components(family):
     ratio = np.exp((0.2**2 - 0.8**2) / 0.5)
     filled = mixture.complete([[1e8 + 0.2, NAN]])[0, 1] - 1e8
     assert filled == pytest.approx(ratio / (1 + ratio), abs=1e-6)
+
+
+def test_equal_rows_with_gaps_have_no_variance():
+    start = jm.gaussian_mixture([1.0], [[0.0, 0.0]], 1.0, "spherical")
+    with pytest.raises(ValueError, match="all rows are equal"):
+        jm.fit([[1.0, NAN], [NAN, 2.0], [1.0, 2.0]], start, missing=True)
