@@ -151,7 +151,7 @@ def test_consequences_in_k_means():
         found, labels, _ = wrong("the mean of an empty cluster").kmeans(x, centers)
     assert np.any(np.isnan(found))
     assert len(np.unique(labels)) == 1
-    name = "a mean of a sum that is a sum"
+    name = "a loss that is a sum and not a mean"
     losses = [version.kmeans(x, x[:2])[2][-1] for version in (wrong(name), right)]
     assert losses[0] == pytest.approx(272 * losses[1])
     name = "the sum left out of the hard mean update"
@@ -244,6 +244,14 @@ def test_starts_may_have_any_weights():
         return rng.dirichlet(np.ones(k)), rng.permutation(x)[:k]
 
     assert check(initialize=initialize).passed
+
+
+def test_facts_name_nothing_where_numbers_are_wrong():
+    nowhere = np.full((3, 2), np.nan)
+    report = check(kmeans=lambda x, centers: (nowhere[: len(centers)], np.zeros(len(x), int)))
+    assert not report.passed
+    assert report.mistakes == ()
+    assert check(density=lambda x, mean, covariance: np.ones(len(x))).mistakes == ()
 
 
 def test_unknown_exercises_are_refused():

@@ -119,12 +119,16 @@ def findings(
         if name not in EXERCISES:
             raise unknown("exercise", name, EXERCISES)
     for part, exercise in EXERCISES.items():
+        trusted = True
         for case in exercise.cases if part in given else ():
             begin(part, case.name)
-            yield _finding(part, case, given[part], family)
+            finding = _finding(part, case, given[part], family, trusted)
+            trusted = trusted and (finding.passed or bool(finding.mistakes))
+            yield finding
 
 
-def _finding(part: str, case: Case, function: Any, family: str) -> Finding:
+def _finding(part: str, case: Case, function: Any, family: str, trusted: bool) -> Finding:
+    """Compare one case; facts name a mistake only where nothing before stayed unexplained."""
     answer = observed(case, function, family)
     right = _of_version(None, part, case, family)
     wrong = [name for name in answer if not _equal(answer[name], right.get(name))]
@@ -133,8 +137,10 @@ def _finding(part: str, case: Case, function: Any, family: str) -> Finding:
         *(f"{name}: none returned" for name in sorted(missing)),
         *(_difference(name, answer[name], right.get(name)) for name in wrong),
     )
-    explained = _explanations(part, case, family, {name: answer[name] for name in wrong})
-    return Finding(part, case.name, differences, explained)
+    telling = {
+        name: answer[name] for name in wrong if trusted or isinstance(answer[name], np.ndarray)
+    }
+    return Finding(part, case.name, differences, _explanations(part, case, family, telling))
 
 
 @cache

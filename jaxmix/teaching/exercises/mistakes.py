@@ -204,12 +204,12 @@ MISTAKES = (
         "centers are one observation of their cluster over its size",
     ),
     Mistake(
-        "a mean of a sum that is a sum",
+        "a loss that is a sum and not a mean",
         "kmeans",
         "np.mean(np.min(distances, axis=1))",
         "np.mean(np.sum(np.min(distances, axis=1)))",
         LOSS,
-        "the loss is n times too large",
+        "the loss is n times too large, as is the mean of a sum, which is one number",
     ),
     Mistake(
         "a stopping test that calls a decrease converged",
