@@ -53,5 +53,7 @@ def run_file(file: str) -> ModuleType:
     try:
         specification.loader.exec_module(module)
     except (Exception, SystemExit) as error:
+        if sys.modules.get(module.__name__) is module:
+            del sys.modules[module.__name__]
         raise ValueError(f"{file} does not run: {type(error).__name__}: {error}") from error
     return module
