@@ -134,7 +134,8 @@ def check_problem(
     values, columns = as_incomplete(x) if missing else as_matrix(x)
     weights = None if sample_weights is None else as_sample_weights(sample_weights, len(values))
     present = values if weights is None else values[weights > 0]
-    check_observed(present, columns)
+    if missing:
+        check_observed(present, columns)
     total = float(len(values) if weights is None else np.sum(weights))
     checks.check_start(start, values.shape[1], total)
     checks.check_fixed(fixed, start.family)

@@ -17,22 +17,18 @@ _STORED_AS_FLOAT32 = ("float32", "float16", "bfloat16")
 _MISSING_TYPES = ("NoneType", "NAType", "NaTType")
 
 
-def as_incomplete(
-    x: Any, name: str = "x", to_fit: bool = True
-) -> tuple[np.ndarray, tuple[str, ...]]:
+def as_incomplete(x: Any, name: str = "x") -> tuple[np.ndarray, tuple[str, ...]]:
     """Turn data with missing entries into a matrix with NaN in their places, and column names.
 
     Args:
         x: as `as_matrix` takes it; missing entries are NaN, None or a data frame's own.
         name: what error messages call the argument.
-        to_fit: whether each column needs an observed entry.
 
     Returns:
         The matrix [n d] and its d column names.
 
     Raises:
-        ValueError, TypeError: as `as_matrix`; and where nothing is observed in a row, or in a
-            column that is to be fitted.
+        ValueError, TypeError: as `as_matrix`; and where nothing is observed in a row.
 
     Example:
         >>> as_incomplete([[1.0, None], [3.0, 4.0]])[0].tolist()
@@ -43,17 +39,15 @@ def as_incomplete(
     if not observed.any(axis=1).all():
         row = int(np.argmin(observed.any(axis=1)))
         raise ValueError(f"row {row} of {name} has no observed entry; leave such rows out")
-    if to_fit:
-        check_observed(values, columns, name)
     return values, columns
 
 
-def check_observed(values: np.ndarray, columns: tuple[str, ...], name: str = "x") -> None:
-    """Raise unless every column has an observed entry in these rows, those that count."""
+def check_observed(values: np.ndarray, columns: tuple[str, ...]) -> None:
+    """Raise unless every column of x has an observed entry in these rows, those that count."""
     observed = ~np.isnan(values).all(axis=0)
     if not observed.all():
         column = columns[int(np.argmin(observed))]
-        raise ValueError(f"column {column!r} of {name} has no observed entry; leave it out")
+        raise ValueError(f"column {column!r} of x has no observed entry; leave it out")
 
 
 def as_matrix(x: Any, name: str = "x", missing: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:

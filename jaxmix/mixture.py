@@ -15,6 +15,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from jaxmix.families import Coordinates, Family, Gaussian, structure
+from jaxmix.families.base import Incomplete
 from jaxmix.inputs import as_count, as_incomplete, as_matrix
 from jaxmix.numerics import categorical_divergence, logsumexp, softmax
 from jaxmix.precision import to_jax
@@ -121,7 +122,7 @@ class Mixture(eqx.Module):
         if isinstance(x, Tracer):
             rows = as_rows(x, dtype)
         else:
-            rows = to_jax(as_incomplete(x, to_fit=False)[0]).astype(dtype)
+            rows = to_jax(as_incomplete(x)[0]).astype(dtype)
         return _completed(self, self._checked_columns(rows))
 
     def rows(self, x: Any) -> Float[Array, "n d"]:
@@ -227,6 +228,13 @@ class Mixture(eqx.Module):
         return type(self)(log_weights, self.family.constrain(coordinates))
 
     @property
+    def incomplete(self) -> Incomplete:
+        """What takes the features' place for rows with missing entries; ValueError if nothing."""
+        if self.family.incomplete is None:
+            raise ValueError(f"{self.family.name} components take no missing entries")
+        return self.family.incomplete
+
+    @property
     @jax.jit
     def is_finite(self) -> Bool[Array, ""]:
         """Whether every parameter is finite."""
@@ -235,9 +243,7 @@ class Mixture(eqx.Module):
 
 @jax.jit
 def _completed(mixture: Mixture, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
-    incomplete = mixture.family.incomplete
-    if incomplete is None:
-        raise ValueError(f"{mixture.family.name} components take no missing entries")
+    incomplete = mixture.incomplete
     # Natural parameters lose digits far from the origin: each component's own mean is its origin.
     means = mixture.means
     at_origin = eqx.tree_at(lambda mixture: mixture.family.means, mixture, jnp.zeros_like(means))

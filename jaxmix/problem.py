@@ -97,12 +97,7 @@ class Problem(eqx.Module):
         return autodiff_log_likelihood(self._features(mixture), mixture.natural(), self.data)
 
     def _features(self, mixture: Mixture) -> Features | Incomplete:
-        if not self.missing:
-            return mixture.family.features
-        incomplete = mixture.family.incomplete
-        if incomplete is None:
-            raise ValueError(f"{mixture.family.name} components take no missing entries")
-        return incomplete
+        return mixture.incomplete if self.missing else mixture.family.features
 
     def gradient(self, mixture: Mixture, statistics: Table) -> Coordinates:
         """The objective's gradient in the free coordinates, from one pass's statistics.
