@@ -10,7 +10,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "mixture": ("Mixture", "gaussian_mixture"),
+    "mixture": ("Mixture",),
+    "constructors": ("gaussian_mixture",),
     "fitting": ("fit", "Progress"),
     "restarts": ("RestartResults", "fit_restarts"),
     "result": ("FitFailed", "FitResult"),

@@ -54,27 +54,3 @@ def check_fixed(fixed: tuple[str, ...], family: Family) -> None:
             raise unknown("part to fix", name, parts)
     if set(parts) <= set(fixed):
         raise ValueError("every part is fixed; nothing is left to fit")
-
-
-def check_separable(x: np.ndarray, family: Family, columns: tuple[str, ...]) -> None:
-    """Raise where columns are constant or dependent, so that no component has a density."""
-    if family.name == "spherical":
-        if np.all(np.isnan(x) | (x == np.nanmin(x, axis=0))):
-            raise ValueError("all rows are equal: no variance to fit; set ridge > 0")
-        return
-    for name, column in zip(columns, x.T, strict=True):
-        observed = column[~np.isnan(column)]
-        if np.all(observed == observed[:1]):
-            raise ValueError(
-                f"column {name!r} is constant: its variance has no maximum likelihood estimate; "
-                "leave the column out or set ridge > 0"
-            )
-    if family.name == "diag" or len(x) < 2 or np.any(np.isnan(x)):
-        return
-    correlations = np.atleast_2d(np.corrcoef(x.astype(float), rowvar=False))
-    resolution = 8 * x.shape[1] * np.finfo(x.dtype).eps
-    if np.linalg.eigvalsh(correlations).min() < resolution:
-        raise ValueError(
-            "columns are linearly dependent (or fewer rows than columns): a full covariance has no "
-            "maximum likelihood estimate; leave columns out, use family='diag' or set ridge > 0"
-        )

@@ -39,10 +39,10 @@ def squared_distances(x: Float[Array, "n d"], centers: Float[Array, "k d"]) -> F
     return jnp.stack([jnp.sum((x - center) ** 2, axis=1) for center in centers], axis=1)
 
 
-def seed_centers(
+def seed_rows(
     key: PRNGKeyArray, x: Float[Array, "n d"], weights: Float[Array, " n"], k: int
-) -> Float[Array, "k d"]:
-    """k-means++: each next center is an observation drawn in proportion to its squared distance.
+) -> Int[Array, " k"]:
+    """k-means++: each next row is drawn in proportion to its squared distance from the others.
 
     Source: Arthur & Vassilvitskii (2007), SODA, section 2.2.
     """
@@ -51,12 +51,19 @@ def seed_centers(
     def add(nearest: Float[Array, " n"], next_key: PRNGKeyArray) -> tuple[Array, Array]:
         mass = weights * nearest
         mass = jnp.where(jnp.sum(mass) > 0, mass, weights)
-        center = x[jax.random.categorical(next_key, jnp.log(mass))]
-        return jnp.minimum(nearest, jnp.sum((x - center) ** 2, axis=1)), center
+        row = jax.random.categorical(next_key, jnp.log(mass))
+        return jnp.minimum(nearest, jnp.sum((x - x[row]) ** 2, axis=1)), row
 
-    first = x[jax.random.categorical(keys[0], jnp.log(weights))]
-    _, others = jax.lax.scan(add, jnp.sum((x - first) ** 2, axis=1), keys[1:])
+    first = jax.random.categorical(keys[0], jnp.log(weights))
+    _, others = jax.lax.scan(add, jnp.sum((x - x[first]) ** 2, axis=1), keys[1:])
     return jnp.concatenate([first[None], others])
+
+
+def seed_centers(
+    key: PRNGKeyArray, x: Float[Array, "n d"], weights: Float[Array, " n"], k: int
+) -> Float[Array, "k d"]:
+    """The rows that k-means++ draws."""
+    return x[seed_rows(key, x, weights, k)]
 
 
 def lloyd(

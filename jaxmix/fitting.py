@@ -28,7 +28,8 @@ from jaxmix.stopping import Stop, resolvable
 SEGMENT = 256
 """Steps between two returns to the host, which cost about a tenth of a millisecond each."""
 
-compiled_problem = jax.jit(build_problem, static_argnames=("fixed", "hard", "rows", "missing"))
+PROBLEM_OPTIONS = ("fixed", "hard", "rows", "missing", "centered")
+compiled_problem = jax.jit(build_problem, static_argnames=PROBLEM_OPTIONS)
 compiled_close = jax.jit(close)
 
 
@@ -139,6 +140,7 @@ def check_problem(
     total = float(len(values) if weights is None else np.sum(weights))
     checks.check_start(start, values.shape[1], total)
     checks.check_fixed(fixed, start.family)
+    start.family.check(present, columns)
     check_penalty(prior, ridge, values.shape[1])
     problem = compiled_problem(
         to_jax(values),
@@ -148,9 +150,10 @@ def check_problem(
         fixed=fixed,
         hard=method.hard,
         missing=missing,
+        centered=start.family.centered,
     )
-    if "covariances" not in fixed and not bool(problem.penalty.bounds_covariances):
-        checks.check_separable(present, start.family, columns)
+    if not bool(problem.penalty.bounds_covariances):
+        start.family.check_spread(present, columns, fixed)
     return problem, columns
 
 
@@ -305,7 +308,10 @@ def _traced_fit(
     if start.family.shape[1] != x.shape[1]:
         raise ValueError(f"the start has {start.family.shape[1]} columns, x has {x.shape[1]}")
     weights = None if sample_weights is None else jnp.asarray(sample_weights)
-    problem = build_problem(x, weights, prior, ridge, fixed, method.hard, missing=missing)
+    centered = start.family.centered
+    problem = build_problem(
+        x, weights, prior, ridge, fixed, method.hard, missing=missing, centered=centered
+    )
     loop = begin(method, problem, stop, problem.enter(cast(start, x.dtype)))
     first = start_trace(loop)
     loop, trace = advance(method, problem, stop, loop, jnp.asarray(length), length)

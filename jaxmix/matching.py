@@ -14,18 +14,18 @@ from jaxmix.mixture import Mixture
 def match(mixture: Mixture, reference: Mixture) -> Int[np.ndarray, " k"]:
     r"""The order in which `mixture.take(order)` is closest to the reference.
 
-    Minimizes the sum over pairs of Jeffreys' divergence of their Gaussians plus that of their
+    Minimizes the sum over pairs of Jeffreys' divergence of the components plus that of their
     weights, by linear assignment.
 
     Args:
-        mixture: k Gaussian components.
-        reference: as many components in as many columns.
+        mixture: k components.
+        reference: as many components of the same family, in as many columns.
 
     Returns:
         Indices [k] into the mixture's components.
 
     Raises:
-        ValueError: if the mixtures differ in shape.
+        ValueError: if the mixtures differ in shape or family.
 
     Examples:
         >>> import jaxmix as jm
@@ -35,12 +35,16 @@ def match(mixture: Mixture, reference: Mixture) -> Int[np.ndarray, " k"]:
 
     Source: notes/design.md.
     """
+    if type(mixture.family) is not type(reference.family):
+        raise ValueError(
+            f"mixtures must be of one family, got {mixture.family.name} and {reference.family.name}"
+        )
     if mixture.family.shape != reference.family.shape:
         raise ValueError(
             f"mixtures must have one shape (k, d), got {mixture.family.shape} and "
             f"{reference.family.shape}"
         )
-    cost = _divergences(reference, mixture) + _weight_divergences(reference, mixture)
+    cost = reference.family.jeffreys(mixture.family) + _weight_divergences(reference, mixture)
     return linear_sum_assignment(cost)[1]
 
 
@@ -49,17 +53,6 @@ def covariance_matrices(mixture: Mixture) -> Float[np.ndarray, "k d d"]:
     if not isinstance(mixture.family, Gaussian):
         raise TypeError(f"expected Gaussian components, got {mixture.family.name}")
     return np.asarray(mixture.family.matrices, float)
-
-
-def _divergences(a: Mixture, b: Mixture) -> Float[np.ndarray, "k k"]:
-    """Jeffreys' divergence of every component of a from every component of b."""
-    first, second = covariance_matrices(a), covariance_matrices(b)
-    p, q = np.linalg.inv(first), np.linalg.inv(second)
-    offset = np.asarray(a.means, float)[:, None] - np.asarray(b.means, float)[None]
-    spread = np.einsum("aij,bji->ab", p, second) + np.einsum("bij,aji->ab", q, first)
-    metric = p[:, None] + q[None]
-    moved = np.einsum("abi,abij,abj->ab", offset, metric, offset)
-    return (spread + moved) / 2 - first.shape[-1]
 
 
 def _weight_divergences(a: Mixture, b: Mixture) -> Float[np.ndarray, "k k"]:

@@ -53,6 +53,8 @@ class Penalty(eqx.Module):
     scale: Float[Array, "d d"]
     strength: Float[Array, ""]
     mean: Float[Array, " d"]
+    mean_is_given: Bool[Array, ""]
+    """Whether the mean is the user's; otherwise it is that of the data."""
     mean_strength: Float[Array, ""]
     concentration: Float[Array, ""]
 
@@ -62,10 +64,15 @@ class Penalty(eqx.Module):
         return (self.ridge > 0) | (jnp.trace(self.scale) > 0)
 
 
-def penalty(prior: Prior | None, ridge: ArrayLike, center: Float[Array, " d"]) -> Penalty:
-    """The penalty that a prior and a ridge make where the data are centered at `center`."""
+def penalty(
+    prior: Prior | None,
+    ridge: ArrayLike,
+    center: Float[Array, " d"],
+    mean: Float[Array, " d"] | None = None,
+) -> Penalty:
+    """The penalty that a prior and a ridge make where data of this mean are seen from `center`."""
     prior = Prior() if prior is None else prior
-    d = center.shape[0]
+    d, default = center.shape[0], center if mean is None else mean
 
     def array(value: ArrayLike | None, default: float = 0.0) -> Array:
         return jnp.asarray(default if value is None else value, center.dtype)
@@ -75,7 +82,8 @@ def penalty(prior: Prior | None, ridge: ArrayLike, center: Float[Array, " d"]) -
         ridge=array(ridge),
         scale=scale if scale.ndim == 2 else jnp.diag(jnp.broadcast_to(scale, (d,))),
         strength=array(prior.covariance_strength),
-        mean=jnp.zeros_like(center) if prior.mean is None else array(prior.mean) - center,
+        mean=(default if prior.mean is None else array(prior.mean)) - center,
+        mean_is_given=jnp.array(prior.mean is not None),
         mean_strength=array(prior.mean_strength),
         concentration=array(prior.weight_concentration, 1.0),
     )

@@ -147,20 +147,25 @@ def build_problem(
     hard: bool = False,
     rows: int | None = None,
     missing: bool = False,
+    centered: bool | tuple[bool, ...] = True,
 ) -> Problem:
-    """Center data at their mean and cut them into blocks; a plain JAX function."""
+    """Center data at their mean and cut them into blocks; a plain JAX function.
+
+    Columns that are not `centered` keep their origin.
+    """
     weights = jnp.ones(len(x), x.dtype) if sample_weights is None else sample_weights
     weights = weights.astype(x.dtype)
     total = jnp.sum(weights)
     if missing:
-        center, pooled = observed_moments(x, weights)
+        mean, pooled = observed_moments(x, weights)
         rows = MISSING_ROWS if rows is None else rows
     else:
-        center, pooled = moments(x, weights)
-    pooled, centered = jax.lax.stop_gradient(pooled), x - center
-    penalties = penalty(prior, ridge, center)
+        mean, pooled = moments(x, weights)
+    pooled = jax.lax.stop_gradient(pooled)
+    center = mean if centered is True else jnp.where(jnp.array(centered), mean, 0.0)
+    penalties = penalty(prior, ridge, center, mean)
     return Problem(
-        data=in_blocks(centered, weights, rows),
+        data=in_blocks(x - center, weights, rows),
         center=center,
         pooled=pooled,
         floor=near_ridge(pooled, penalties.ridge),

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from jaxmix import checks
-from jaxmix.families import structure
+from jaxmix.families import Family
 from jaxmix.fitting import SEGMENT, as_names, assemble, check_problem, start_trace
 from jaxmix.inputs import as_count
 from jaxmix.loop import Loop, Outcome, Trace, advance, begin, close
@@ -23,7 +23,7 @@ from jaxmix.precision import to_jax
 from jaxmix.prior import Prior
 from jaxmix.problem import Problem
 from jaxmix.result import FitFailed, FitResult
-from jaxmix.starts import STARTS, check_data, draw, standard_mixture
+from jaxmix.starts import STARTS, check_data, draw, equal_weights
 from jaxmix.stopping import Stop, resolvable
 from jaxmix.streams import stream
 from jaxmix.suggestions import unknown
@@ -101,17 +101,16 @@ def fit_restarts(
     stop = Stop() if stop is None else stop
     checks.check_method(method, stop)
     num_starts = as_count(num_starts, "num_starts")
-    structure(family)
     if not isinstance(start, str) or start not in STARTS:
         raise unknown("start", start, STARTS)
-    values, weights = check_data(x, k, sample_weights, missing)
-    template = standard_mixture(family, k, values.shape[1], values.dtype)
+    values, weights, blank = check_data(x, k, family, sample_weights, missing)
+    template = equal_weights(blank)
     problem, columns = check_problem(
         x, template, method, prior, ridge, as_names(fixed), sample_weights, missing
     )
     keys = jnp.stack([stream(seed + j, "start") for j in range(num_starts)])
     rows = to_jax(values), to_jax(weights)
-    loops = _begin_all(method, problem, stop, keys, *rows, k, family, start)
+    loops = _begin_all(method, problem, stop, keys, *rows, blank, start)
     largest = float(jnp.max(jnp.abs(loops.evaluation.objective)))
     dtype = problem.center.dtype
     stop = resolvable(stop, largest, float(problem.total), dtype)
@@ -125,12 +124,11 @@ def _begin(
     keys: Array,
     x: Array,
     weights: Array,
-    k: int,
-    family: str,
+    blank: Family,
     start: str,
 ) -> Loop:
     def one(key: Array) -> Loop:
-        mixture = draw(key, x - problem.center, weights, k, family, start)
+        mixture = draw(key, x - problem.center, weights, blank, start)
         return begin(method, problem, stop, mixture)
 
     return jax.vmap(one)(keys)
@@ -147,7 +145,7 @@ def _close(method: Method, problem: Problem, loops: Loop) -> Any:
     return jax.vmap(lambda loop: close(problem, method.finish(loop.state), loop.evaluation))(loops)
 
 
-_begin_all = jax.jit(_begin, static_argnames=("k", "family", "start"))
+_begin_all = jax.jit(_begin, static_argnames="start")
 _advance_all = jax.jit(_advance)
 _close_all = jax.jit(_close)
 

@@ -82,9 +82,8 @@ class FitResult(eqx.Module):
         """Free parameters, without the fixed parts."""
         first = (0,) * np.ndim(self.code)
         mixture = jax.tree.map(lambda leaf: leaf[first], self.mixture)
-        coordinates = mixture.unconstrain(self.fixed)
-        free = sum(int(np.size(part)) for part in coordinates.values())
-        return free - ("weights" in coordinates)
+        sizes = mixture.family.sizes | {"weights": mixture.num_components - 1}
+        return sum(size for name, size in sizes.items() if name not in self.fixed)
 
     @property
     def bic(self) -> Any:

@@ -13,13 +13,14 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxmix.checks import check_k
-from jaxmix.clustering import lloyd, seed_centers, squared_distances
-from jaxmix.families import Gaussian, standard, structure
+from jaxmix.clustering import lloyd, seed_rows, squared_distances
+from jaxmix.families import Family, standard
 from jaxmix.inputs import as_incomplete, as_matrix, as_sample_weights, check_observed
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import has_no_factor
 from jaxmix.precision import to_jax
 from jaxmix.prior import Prior, penalty
+from jaxmix.problem import moments
 from jaxmix.streams import stream
 from jaxmix.suggestions import unknown
 
@@ -34,36 +35,27 @@ def from_responsibilities(
     x: Float[Array, "n d"],
     weights: Float[Array, " n"],
     responsibilities: Float[Array, "n k"],
-    family: str,
+    blank: Family,
     prior: Prior | None = None,
 ) -> Mixture:
-    """The M-step from responsibilities, on centered data."""
-    d = x.shape[1]
-    blank = standard_mixture(family, responsibilities.shape[1], d, x.dtype)
+    """The M-step from responsibilities, on data as the problem of a fit holds them."""
     shares = responsibilities.astype(x.dtype) * weights[:, None]
-    statistics = shares.T @ blank.family.features(x.T).T
-    return blank.maximize(statistics, penalty(prior, 0.0, jnp.zeros(d, x.dtype)))
+    statistics = shares.T @ blank.features(x.T).T
+    origin = jnp.zeros_like(x[0])
+    penalties = penalty(prior, 0.0, origin, weights @ x / jnp.sum(weights))
+    return equal_weights(blank).maximize(statistics, penalties)
 
 
-def standard_mixture(family: str, k: int, d: int, dtype: Any) -> Mixture:
-    """Equal weights and k standard components, from which an M-step makes the rest."""
-    log_weights = jnp.full(k, -np.log(k), jax.dtypes.canonicalize_dtype(dtype))
-    return Mixture(log_weights, standard(family, k, d, log_weights.dtype))
-
-
-def at_points(points: Float[Array, "k d"], covariance: Float[Array, "d d"], family: str) -> Mixture:
-    """Equal weights, means at the points, and one covariance for all in the family's structure."""
-    k, d = points.shape
-    template = standard(family, k, d, points.dtype)
-    packed = jnp.tile(template.structure.packed(covariance), (k, 1))
-    zero = jnp.zeros_like(packed[0])
-    common = template.structure.maximize(packed, jnp.ones_like(points[:, 0]), zero, zero[0], d)
-    return Mixture(jnp.full(k, -np.log(k), points.dtype), Gaussian(points, common))
+def equal_weights(family: Family) -> Mixture:
+    """These components, all of one weight."""
+    k = family.shape[0]
+    dtype = jnp.result_type(*jax.tree.leaves(family))
+    return Mixture(jnp.full(k, -np.log(k), dtype), family)
 
 
 def spread(x: Float[Array, "n d"], weights: Float[Array, " n"]) -> Float[Array, "d d"]:
-    """Covariance of centered data, made positive definite where columns are dependent."""
-    covariance = (x * weights[:, None]).T @ x / jnp.sum(weights)
+    """Covariance of the data, made positive definite where columns are dependent."""
+    covariance = moments(x, weights)[1]
     variances = jnp.diagonal(covariance)
     usual = jnp.where(jnp.any(variances > 0), jnp.max(variances), 1.0)
     floor = FLOOR * jnp.diag(jnp.where(variances > 0, variances, usual))
@@ -71,47 +63,63 @@ def spread(x: Float[Array, "n d"], weights: Float[Array, " n"]) -> Float[Array, 
     return jnp.where(thin, covariance + floor, covariance)
 
 
+def at_points(
+    x: Float[Array, "n d"],
+    weights: Float[Array, " n"],
+    points: Float[Array, "k d"],
+    covariance: Float[Array, "d d"],
+    blank: Family,
+) -> Mixture:
+    """Equal weights, and components about the points with one covariance where they have any."""
+    return equal_weights(blank.about(points, weights @ x / jnp.sum(weights), covariance))
+
+
 def seeded(
-    key: PRNGKeyArray, x: Float[Array, "n d"], weights: Float[Array, " n"], k: int, family: str
+    key: PRNGKeyArray, x: Float[Array, "n d"], weights: Float[Array, " n"], blank: Family
 ) -> Mixture:
     """k-means++ centers, with the covariance of all points about their nearest centers."""
-    centers = seed_centers(key, x, weights, k)
-    nearest = centers[jnp.argmin(squared_distances(x, centers), axis=1)]
-    residuals = x - nearest
+    embedded = blank.embed(x)
+    rows = seed_rows(key, embedded, weights, blank.shape[0])
+    centers = x[rows]
+    nearest = jnp.argmin(squared_distances(embedded, embedded[rows]), axis=1)
+    residuals = x - centers[nearest]
     within = (residuals * weights[:, None]).T @ residuals / jnp.sum(weights)
-    return at_points(centers, within + FLOOR * spread(x, weights), family)
+    return at_points(x, weights, centers, within + FLOOR * spread(x, weights), blank)
 
 
 def clustered(
-    key: PRNGKeyArray, x: Float[Array, "n d"], weights: Float[Array, " n"], k: int, family: str
+    key: PRNGKeyArray, x: Float[Array, "n d"], weights: Float[Array, " n"], blank: Family
 ) -> Mixture:
-    """Weights, means and covariances of k-means clusters, shrunk where one has no covariance."""
-    clusters = lloyd(x, weights, seed_centers(key, x, weights, k))
-    members = jax.nn.one_hot(clusters.labels, k, dtype=x.dtype)
+    """Weights and components of k-means clusters, shrunk where one has too few rows."""
+    embedded, k = blank.embed(x), blank.shape[0]
+    first = embedded[seed_rows(key, embedded, weights, k)]
+    members = jax.nn.one_hot(lloyd(embedded, weights, first).labels, k, dtype=x.dtype)
     pooled, none = spread(x, weights), penalty(None, 0.0, jnp.zeros_like(x[0]))
-    exact = from_responsibilities(x, weights, members, family)
+    exact = from_responsibilities(x, weights, members, blank)
     prior = Prior(covariance_scale=pooled, covariance_strength=1.0, weight_concentration=2.0)
-    shrunk = from_responsibilities(x, weights, members, family, prior)
+    shrunk = from_responsibilities(x, weights, members, blank, prior)
     thin = exact.family.collapsed(FLOOR**2 * 1e8 * pooled, 0 * pooled, ())
     few = jnp.any(weights @ members < exact.family.minimum_count(none, ()))
     return jax.tree.map(lambda a, b: jnp.where(thin | few, b, a), exact, shrunk)
 
 
 def random_from_data(
-    key: PRNGKeyArray, x: Float[Array, "n d"], weights: Float[Array, " n"], k: int, family: str
+    key: PRNGKeyArray, x: Float[Array, "n d"], weights: Float[Array, " n"], blank: Family
 ) -> Mixture:
-    """k different observations as means, with the covariance of all the data."""
+    """k different observations as centers, with the covariance of all the data."""
     order = jax.random.gumbel(key, weights.shape, x.dtype) + jnp.log(weights)
-    return at_points(x[jax.lax.top_k(order, k)[1]], spread(x, weights), family)
+    points = x[jax.lax.top_k(order, blank.shape[0])[1]]
+    return at_points(x, weights, points, spread(x, weights), blank)
 
 
 def random_normal(
-    key: PRNGKeyArray, x: Float[Array, "n d"], weights: Float[Array, " n"], k: int, family: str
+    key: PRNGKeyArray, x: Float[Array, "n d"], weights: Float[Array, " n"], blank: Family
 ) -> Mixture:
-    """Means from a normal distribution with the data's mean and covariance, which all share."""
-    covariance = spread(x, weights)
-    noise = jax.random.normal(key, (k, x.shape[1]), x.dtype)
-    return at_points(noise @ jnp.linalg.cholesky(covariance).T, covariance, family)
+    """Centers from a normal distribution with the data's mean and covariance, which all share."""
+    covariance, mean = spread(x, weights), weights @ x / jnp.sum(weights)
+    noise = jax.random.normal(key, (blank.shape[0], x.shape[1]), x.dtype)
+    points = mean + noise @ jnp.linalg.cholesky(covariance).T
+    return at_points(x, weights, points, covariance, blank)
 
 
 STARTS: dict[str, Draw] = {
@@ -157,24 +165,29 @@ def initialize(
         >>> jm.initialize(faithful, k=3, family="diag").means.shape
         (3, 2)
     """
-    values, weights = check_data(x, k, sample_weights, missing)
-    structure(family)
-    center = np.average(values, axis=0, weights=weights).astype(values.dtype)
+    values, weights, blank = check_data(x, k, family, sample_weights, missing)
+    center = origin(values, weights, blank)
     centered, counts = to_jax(values - center), to_jax(weights)
     if isinstance(start, str):
-        mixture = compiled_draw(stream(seed, "start"), centered, counts, k, family, start)
+        mixture = compiled_draw(stream(seed, "start"), centered, counts, blank, start)
     else:
         responsibilities = as_responsibilities(start, len(values), k)
-        mixture = compiled_m_step(centered, counts, responsibilities, family)
+        mixture = compiled_m_step(centered, counts, responsibilities, blank)
         check_m_step(mixture, centered, counts)
     if not mixture.is_finite:
         raise ValueError("squares of the data leave the range of floats; see data.standardize")
     return mixture.translate(to_jax(center))
 
 
+def origin(x: np.ndarray, weights: np.ndarray, family: Family) -> np.ndarray:
+    """The mean [d] of columns that may have another origin, 0 for the others."""
+    center = np.average(x, axis=0, weights=weights).astype(x.dtype)
+    return np.where(np.array(family.centered), center, np.zeros_like(center))
+
+
 def check_m_step(mixture: Mixture, x: Float[Array, "n d"], weights: Float[Array, " n"]) -> None:
     """Raise where an M-step on centered data left a component without a covariance."""
-    pooled = (x * weights[:, None]).T @ x / jnp.sum(weights)
+    pooled = moments(x, weights)[1]
     if not mixture.is_finite or mixture.family.collapsed(pooled, 0 * pooled, ()):
         raise ValueError(
             f"a component has too few different rows for a {mixture.family.name} covariance; merge "
@@ -183,9 +196,12 @@ def check_m_step(mixture: Mixture, x: Float[Array, "n d"], weights: Float[Array,
 
 
 def check_data(
-    x: Any, k: int, sample_weights: Any, missing: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Valid data and sample weights in one precision, for k components; means for what misses."""
+    x: Any, k: int, family: str, sample_weights: Any, missing: bool = False
+) -> tuple[np.ndarray, np.ndarray, Family]:
+    """Valid data and sample weights in one precision, and k blank components for them.
+
+    What is missing has its column's mean.
+    """
     values, columns = as_incomplete(x) if missing else as_matrix(x)
     weights = np.ones(len(values))
     if sample_weights is not None:
@@ -196,25 +212,26 @@ def check_data(
         means = np.ma.average(observed, axis=0, weights=weights)
         values = np.where(np.isnan(values), np.asarray(means, values.dtype), values)
     check_k(k, min(float(weights.sum()), int(np.count_nonzero(weights))))
-    return values, weights.astype(values.dtype)
+    blank = standard(family, values, k)
+    blank.check(values, columns)
+    return values, weights.astype(values.dtype), blank
 
 
 def draw(
     key: PRNGKeyArray,
     x: Float[Array, "n d"],
     weights: Float[Array, " n"],
-    k: int,
-    family: str,
+    blank: Family,
     start: str,
 ) -> Mixture:
     """One start of the named kind, on centered data; a plain JAX function of its key."""
     if start not in STARTS:
         raise unknown("start", start, STARTS)
-    return STARTS[start](key, x, weights, k, family)
+    return STARTS[start](key, x, weights, blank)
 
 
-compiled_draw = jax.jit(draw, static_argnames=("k", "family", "start"))
-compiled_m_step = jax.jit(from_responsibilities, static_argnames="family")
+compiled_draw = jax.jit(draw, static_argnames="start")
+compiled_m_step = jax.jit(from_responsibilities)
 
 
 def as_responsibilities(start: Any, n: int, k: int) -> Array:

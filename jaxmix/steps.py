@@ -12,13 +12,13 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from jaxmix.families import structure
+from jaxmix.families import standard
 from jaxmix.inputs import as_matrix, as_sample_weights
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import logsumexp, softmax
 from jaxmix.precision import to_jax
 from jaxmix.problem import build_problem
-from jaxmix.starts import as_responsibilities, check_m_step, compiled_m_step
+from jaxmix.starts import as_responsibilities, check_m_step, compiled_m_step, origin
 
 
 def log_likelihood(mixture: Mixture, x: Any, sample_weights: Any = None) -> Float[Array, ""]:
@@ -47,7 +47,7 @@ def log_likelihood(mixture: Mixture, x: Any, sample_weights: Any = None) -> Floa
     """
     x = mixture.rows(x)
     weights = None if sample_weights is None else as_weights(sample_weights, x)
-    problem = build_problem(x, weights)
+    problem = build_problem(x, weights, centered=mixture.family.centered)
     return problem.objective(problem.enter(mixture))
 
 
@@ -110,19 +110,24 @@ def m_step(x: Any, responsibilities: Any, family: str = "full") -> Mixture:
     responsibilities = np.asarray(responsibilities, dtype=float)
     if responsibilities.ndim != 2:
         raise ValueError(f"responsibilities must be [n k], got shape {responsibilities.shape}")
-    values = as_matrix(x)[0]
-    structure(family)
+    values, columns = as_matrix(x)
     rows = as_responsibilities(responsibilities, len(values), responsibilities.shape[1])
-    return _centered_m_step(values, np.ones(len(values)), rows, family)
+    return _centered_m_step(values, columns, np.ones(len(values)), rows, family)
 
 
 def _centered_m_step(
-    values: np.ndarray, weights: np.ndarray, responsibilities: Array, family: str
+    values: np.ndarray,
+    columns: tuple[str, ...],
+    weights: np.ndarray,
+    responsibilities: Array,
+    family: str,
 ) -> Mixture:
-    center = np.average(values, axis=0, weights=weights).astype(values.dtype)
+    blank = standard(family, values, responsibilities.shape[1])
+    blank.check(values, columns)
+    center = origin(values, weights, blank)
     centered = to_jax(values - center)
     counts = to_jax(weights.astype(values.dtype))
-    mixture = compiled_m_step(centered, counts, responsibilities.astype(centered.dtype), family)
+    mixture = compiled_m_step(centered, counts, responsibilities.astype(centered.dtype), blank)
     check_m_step(mixture, centered, counts)
     return mixture.translate(to_jax(center))
 
@@ -137,7 +142,7 @@ def em_step(x: Any, mixture: Mixture) -> Mixture:
     Returns:
         The mixture after the step.
     """
-    problem = build_problem(mixture.rows(x))
+    problem = build_problem(mixture.rows(x), centered=mixture.family.centered)
     return problem.leave(problem.evaluate(problem.enter(mixture)).em_step)
 
 
@@ -219,13 +224,12 @@ def maximum_likelihood(
 
     Source: notes/em.md, eq. 6, with responsibilities 0 or 1.
     """
-    values, labels = as_matrix(x)[0], np.asarray(labels)
+    (values, columns), labels = as_matrix(x), np.asarray(labels)
     if labels.shape != (len(values),):
         raise ValueError(f"labels must be [{len(values)}], got shape {labels.shape}")
-    structure(family)
     classes, codes = np.unique(labels, return_inverse=True)
     members = jax.nn.one_hot(codes, len(classes), dtype=values.dtype)
     weights = np.ones(len(values))
     if sample_weights is not None:
         weights = as_sample_weights(sample_weights, len(values))
-    return _centered_m_step(values, weights, members, family)
+    return _centered_m_step(values, columns, weights, members, family)

@@ -14,6 +14,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from jaxmix.mixture import Mixture
+from jaxmix.numerics import pack
 from jaxmix.problem import Evaluation, Problem
 from jaxmix.suggestions import unknown
 
@@ -75,11 +76,10 @@ AT_A_POINT = ("gap", "gradient")
 def parameter_vector(mixture: Mixture) -> Float[Array, " p"]:
     """First k - 1 weights, then every part of the components, matrices by upper triangles."""
     family, coordinates = mixture.family, mixture.family.unconstrain()
-    rows, columns = np.triu_indices(family.shape[1])
     # A part with more entries than coordinates holds symmetric matrices; k by d means never do.
     parts = [
-        part if part.shape == coordinates[name].shape else part[..., rows, columns]
-        for name, part in ((name, getattr(family, name)) for name in family.parts)
+        part if part.shape == coordinates[name].shape else pack(part)
+        for name, part in ((name, family.part(name)) for name in family.parts)
     ]
     return jnp.concatenate([mixture.weights[:-1], *(jnp.ravel(part) for part in parts)])
 

@@ -1,7 +1,10 @@
 """Families by the names that users call them; each family and structure is one file of its own."""
 
-import jax.numpy as jnp
-from jaxtyping import DTypeLike
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import numpy as np
 
 from jaxmix.families.base import Coordinates, Family
 from jaxmix.families.covariances import Covariances
@@ -16,6 +19,18 @@ STRUCTURES: dict[str, type[Covariances]] = {
     structure.name: structure for structure in (Full, Tied, Diag, Spherical)
 }
 
+Template = Callable[[np.ndarray, int], Family]
+
+
+def _gaussians(kind: type[Covariances], x: np.ndarray, k: int) -> Gaussian:
+    return Gaussian.standard(kind, k, x.shape[1], jax.dtypes.canonicalize_dtype(x.dtype))
+
+
+TEMPLATES: dict[str, Template] = {
+    name: partial(_gaussians, kind) for name, kind in STRUCTURES.items()
+}
+"""By name, the function that makes k standard components for data [n d]."""
+
 
 def structure(name: str) -> type[Covariances]:
     """The covariance structure of this name; ValueError with a suggestion for any other."""
@@ -24,12 +39,14 @@ def structure(name: str) -> type[Covariances]:
     return STRUCTURES[name]
 
 
-def standard(name: str, k: int, d: int, dtype: DTypeLike) -> Gaussian:
-    """k standard components of the named family, from which an M-step makes the rest."""
-    kind = structure(name)
-    shape = kind.expected_shape(k, d)
-    unit = jnp.eye(d, dtype=dtype) if name in ("full", "tied") else jnp.ones((), dtype)
-    return Gaussian(jnp.zeros((k, d), dtype), kind.from_values(jnp.broadcast_to(unit, shape), k, d))
+def standard(family: str, x: np.ndarray, k: int) -> Family:
+    """k standard components of the named family for such data, from which an M-step makes others.
+
+    Raises ValueError with a suggestion for an unknown name.
+    """
+    if not isinstance(family, str) or family not in TEMPLATES:
+        raise unknown("family", family, TEMPLATES)
+    return TEMPLATES[family](x, k)
 
 
 __all__ = [

@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jaxmix.prior import Penalty
@@ -39,13 +40,19 @@ class Family(eqx.Module):
     A new family is one new file with one subclass; no other module needs to know it.
     """
 
-    parts: eqx.AbstractClassVar[tuple[str, ...]]
-    """Names of the parameters, each an attribute; `fixed` and coordinates use them."""
-
     @property
     @abstractmethod
     def name(self) -> str:
         """What a user calls the family."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parameters; `fixed` and coordinates use them."""
+
+    @abstractmethod
+    def part(self, name: str) -> Float[Array, "..."]:
+        """The parameters of this name, as users write them."""
 
     @property
     @abstractmethod
@@ -54,8 +61,40 @@ class Family(eqx.Module):
 
     @property
     @abstractmethod
+    def sizes(self) -> dict[str, int]:
+        """Free parameters of each part, all components together."""
+
+    @property
     def num_parameters(self) -> int:
-        """Free parameters of all components together."""
+        """Free parameters of all parts together."""
+        return sum(self.sizes.values())
+
+    @property
+    @abstractmethod
+    def centered(self) -> bool | tuple[bool, ...]:
+        """Whether the family knows data with another origin: for all columns, or for each."""
+
+    @abstractmethod
+    def check(self, x: np.ndarray, columns: tuple[str, ...]) -> None:
+        """Raise ValueError where a row lies outside the family's support."""
+
+    @abstractmethod
+    def check_spread(self, x: np.ndarray, columns: tuple[str, ...], fixed: tuple[str, ...]) -> None:
+        """Raise ValueError where rows within the support leave no component a density."""
+
+    @abstractmethod
+    def check_interior(self) -> None:
+        """Raise ValueError where a parameter has no coordinates, on the boundary of its range."""
+
+    @abstractmethod
+    def embed(self, x: Float[Array, "n d"]) -> Float[Array, "n e"]:
+        """Rows as points whose distances say how much alike two rows are, for seeding."""
+
+    @abstractmethod
+    def about(
+        self, points: Float[Array, "k d"], mean: Float[Array, " d"], spread: Float[Array, "d d"]
+    ) -> "Family":
+        """Components about these points, where all the data have this mean and the spread."""
 
     @property
     @abstractmethod
@@ -90,6 +129,10 @@ class Family(eqx.Module):
     @abstractmethod
     def log_penalty(self, natural: Float[Array, "k f"], penalty: Penalty) -> Float[Array, ""]:
         """The prior's part of the objective, of components with these natural parameters."""
+
+    @abstractmethod
+    def jeffreys(self, other: "Family") -> Float[np.ndarray, "k m"]:
+        """Jeffreys' divergence of every component from every one of the other's, in nats."""
 
     @abstractmethod
     def collapsed(

@@ -5,17 +5,19 @@ natural parameters serves the one pass; the M-step and its gain follow from the 
 expected features. Equations: notes/em.md, eq. 3 to 11, and notes/stopping.md, eq. 4.
 """
 
-from typing import ClassVar
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, DTypeLike, Float, Int, PRNGKeyArray
 
 from jaxmix.families.base import Coordinates, Family, Features, Incomplete
 from jaxmix.families.covariances import Covariances
+from jaxmix.families.spread import check_spread
 from jaxmix.prior import Penalty
+
+MATRICES = ("full", "tied")
+"""Structures whose covariances are matrices."""
 
 COLLAPSE = {"float64": 1e-8, "float32": 1e-5}
 """Smallest eigenvalue that is not degenerate, where the pooled covariance is the identity."""
@@ -27,7 +29,12 @@ class Gaussian(Family):
     means: Float[Array, "k d"]
     structure: Covariances
 
-    parts: ClassVar[tuple[str, ...]] = ("means", "covariances")
+    @classmethod
+    def standard(cls, kind: type[Covariances], k: int, d: int, dtype: DTypeLike) -> "Gaussian":
+        """k standard Gaussians in d columns."""
+        unit = jnp.eye(d, dtype=dtype) if kind.name in MATRICES else jnp.ones((), dtype)
+        values = jnp.broadcast_to(unit, kind.expected_shape(k, d))
+        return cls(jnp.zeros((k, d), dtype), kind.from_values(values, k, d))
 
     @property
     def name(self) -> str:
@@ -49,8 +56,40 @@ class Gaussian(Family):
         return k, d
 
     @property
-    def num_parameters(self) -> int:
-        return sum(int(np.prod(jnp.shape(part))) for part in self.unconstrain().values())
+    def parts(self) -> tuple[str, ...]:
+        return ("means", "covariances")
+
+    def part(self, name: str) -> Float[Array, "..."]:
+        return getattr(self, name)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {name: int(np.prod(jnp.shape(part))) for name, part in self.unconstrain().items()}
+
+    @property
+    def centered(self) -> bool:
+        return True
+
+    def check(self, x: np.ndarray, columns: tuple[str, ...]) -> None:
+        pass
+
+    def check_spread(self, x: np.ndarray, columns: tuple[str, ...], fixed: tuple[str, ...]) -> None:
+        if "covariances" not in fixed:
+            check_spread(x, columns, self.name)
+
+    def check_interior(self) -> None:
+        pass
+
+    def embed(self, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        return x
+
+    def about(
+        self, points: Float[Array, "k d"], mean: Float[Array, " d"], spread: Float[Array, "d d"]
+    ) -> "Gaussian":
+        packed = jnp.tile(self._packed(spread), (len(points), 1))
+        zero, ones = jnp.zeros_like(packed[0]), jnp.ones_like(points[:, 0])
+        common = self.structure.maximize(packed, ones, zero, zero[0], points.shape[1])
+        return type(self)(points, common)
 
     @property
     def features(self) -> Features:
@@ -65,6 +104,14 @@ class Gaussian(Family):
         whitened = self.structure.whiten(x[:, None, :] - self.means)
         constants = d * jnp.log(2 * jnp.pi) + self.structure.log_determinants(k, d)
         return -(jnp.sum(whitened**2, axis=-1) + constants) / 2
+
+    def jeffreys(self, other: "Gaussian") -> Float[np.ndarray, "k m"]:
+        first, second = (np.asarray(one.matrices, float) for one in (self, other))
+        p, q = np.linalg.inv(first), np.linalg.inv(second)
+        offset = np.asarray(self.means, float)[:, None] - np.asarray(other.means, float)[None]
+        spread = np.einsum("aij,bji->ab", p, second) + np.einsum("bij,aji->ab", q, first)
+        moved = np.einsum("abi,abij,abj->ab", offset, p[:, None] + q[None], offset)
+        return (spread + moved) / 2 - first.shape[-1]
 
     def natural(self, ridge: Float[Array, ""]) -> Float[Array, "k f"]:
         k, d = self.shape

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp, ndtri
 
+from jaxmix.constructors import gaussian_mixture
 from jaxmix.data import Table, standardize
 from jaxmix.fitting import fit
-from jaxmix.mixture import Mixture, gaussian_mixture
+from jaxmix.mixture import Mixture
 from jaxmix.race.contenders import Contender
 from jaxmix.starts import initialize
 from jaxmix.stopping import Stop

@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import Array, Float
 from sklearn.cluster import KMeans, kmeans_plusplus
 
+from jaxmix.families import Gaussian, structure
 from jaxmix.mixture import Mixture
 from jaxmix.prior import penalty
 from jaxmix.sklearn.parameters import Parameters, in_users_units
-from jaxmix.starts import standard_mixture
+from jaxmix.starts import equal_weights
 from jaxmix.statistics import block_length, in_blocks
 
 FEWEST = 256
@@ -86,7 +87,7 @@ def _centered_m_step(
     rows: Rows, responsibilities: Float[Array, "n k"], family: str, ridge: Float[Array, ""]
 ) -> Mixture:
     (_, d), k = rows.x.shape, responsibilities.shape[1]
-    blank = standard_mixture(family, k, d, rows.x.dtype)
+    blank = equal_weights(Gaussian.standard(structure(family), k, d, rows.x.dtype))
     data = in_blocks(rows.x, rows.sample_weights)
     shares = in_blocks(responsibilities, rows.sample_weights, data.x.shape[-1]).x
 

@@ -12,9 +12,10 @@ from scipy.spatial.distance import cdist
 
 from jaxmix import data
 from jaxmix.clustering import kmeans
+from jaxmix.constructors import gaussian_mixture
 from jaxmix.fitting import fit
 from jaxmix.methods import EM
-from jaxmix.mixture import Mixture, gaussian_mixture
+from jaxmix.mixture import Mixture
 from jaxmix.report.demonstration import Demonstration
 from jaxmix.report.writers import Table
 from jaxmix.result import FitResult

@@ -18,10 +18,11 @@ from scipy.special import logsumexp
 from jaxmix import data, dual
 from jaxmix.autodiff.likelihood import textbook
 from jaxmix.clustering import kmeans
+from jaxmix.constructors import gaussian_mixture
 from jaxmix.fitting import fit
 from jaxmix.loop import Outcome
 from jaxmix.methods import EM
-from jaxmix.mixture import Mixture, gaussian_mixture
+from jaxmix.mixture import Mixture
 from jaxmix.report.demonstration import Demonstration
 from jaxmix.report.writers import Table
 from jaxmix.stopping import Stop

@@ -16,11 +16,13 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from scipy.cluster.vq import vq
 
 from jaxmix.clustering import compiled_lloyd, lloyd, seed_centers
+from jaxmix.families import Gaussian
+from jaxmix.families.full import Full
 from jaxmix.loop import Outcome, advance, begin
 from jaxmix.methods import EM
 from jaxmix.precision import to_jax
 from jaxmix.problem import build_problem
-from jaxmix.starts import standard_mixture
+from jaxmix.starts import equal_weights
 from jaxmix.statistics import in_blocks
 from jaxmix.stopping import Stop
 from jaxmix.streams import stream
@@ -108,7 +110,7 @@ def fit_mixture(
     problem = build_problem(x, weights, ridge=ridge)
     # A component as narrow as the rounding is a flat color here, and not a collapse.
     problem = eqx.tree_at(lambda one: one.floor, problem, jnp.zeros_like(problem.floor))
-    blank = standard_mixture("full", k, 3, x.dtype)
+    blank = equal_weights(Gaussian.standard(Full, k, 3, x.dtype))
     features = blank.family.features
     rows = features((x - problem.center).T).T * weights[:, None]
     start = blank.maximize(jax.ops.segment_sum(rows, labels, k), problem.penalty)
