@@ -11,7 +11,12 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "mixture": ("Mixture",),
-    "constructors": ("gaussian_mixture",),
+    "constructors": (
+        "bernoulli_mixture",
+        "categorical_mixture",
+        "gaussian_mixture",
+        "poisson_mixture",
+    ),
     "fitting": ("fit", "Progress"),
     "restarts": ("RestartResults", "fit_restarts"),
     "result": ("FitFailed", "FitResult"),

@@ -4,10 +4,13 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
+from jaxtyping import ArrayLike
 
 from jaxmix.families import Family
 from jaxmix.methods import Method
 from jaxmix.mixture import Mixture
+from jaxmix.prior import Prior, check_penalty
 from jaxmix.stopping import Stop
 from jaxmix.suggestions import unknown
 
@@ -24,6 +27,25 @@ def check_start(start: Any, d: int, total: float) -> None:
     if any(not np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(start)):
         raise ValueError("the start must be finite with positive weights, got NaN or infinity")
     check_k(k, total)
+
+
+def check_possible(start: Mixture, x: np.ndarray) -> None:
+    """Raise where the start calls a row impossible, of which no EM step could make anything."""
+    impossible = np.asarray(start.log_prob(x)) == -np.inf
+    if impossible.any():
+        row = x[int(np.argmax(impossible))].tolist()
+        raise ValueError(
+            f"the row {row} has probability 0 under the start; give it rates and probabilities "
+            "above 0"
+        )
+
+
+def check_penalty_of(family: Family, prior: Prior | None, ridge: ArrayLike) -> None:
+    """Raise for a prior or a ridge that no fit of this family can use."""
+    check_penalty(prior, ridge, family.shape[1], family.parts)
+    mean = None if prior is None else prior.mean
+    if mean is not None and not isinstance(mean, Tracer):
+        family.check_prior_mean(np.broadcast_to(np.asarray(mean, float), family.shape[1]))
 
 
 def check_k(k: Any, total: float) -> None:

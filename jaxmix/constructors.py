@@ -1,12 +1,14 @@
 """Mixtures from plain arrays, as users write their parameters; everything is checked here."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmix.families import Gaussian, structure
+from jaxmix.families import Bernoulli, Categorical, Family, Gaussian, Poisson, structure
 from jaxmix.families.gaussian import MATRICES
 from jaxmix.mixture import Mixture
 
@@ -47,9 +49,110 @@ def gaussian_mixture(weights: Any, means: Any, covariances: Any, family: str = "
     covariances = _check_covariances(covariances, shape, family)
     dtype = jnp.result_type(*arrays)
     _check_representable(weights.astype(dtype), covariances.astype(dtype), family)
-    log_weights = jnp.log(jnp.asarray(weights, dtype))
     values = kind.from_values(jnp.asarray(covariances, dtype), *means.shape)
-    return Mixture(jax.nn.log_softmax(log_weights), Gaussian(jnp.asarray(means, dtype), values))
+    return _mixture(weights, means.astype(dtype), lambda means: Gaussian(means, values))
+
+
+def poisson_mixture(weights: Any, rates: Any) -> Mixture:
+    r"""A mixture of counts, $\sum_k w_k \prod_j e^{-\lambda_{kj}} \lambda_{kj}^{x_j} / x_j!$.
+
+    Args:
+        weights: mixing proportions [k], positive, summing to 1.
+        rates: [k d], or [k] for one column; at least 0.
+
+    Returns:
+        A `Mixture` with `.rates` [k d], in the precision of the arguments.
+
+    Raises:
+        ValueError: for weights or rates out of range, or of shapes that do not agree.
+
+    Examples:
+        >>> import jaxmix as jm
+        >>> mixture = jm.poisson_mixture([0.4, 0.6], [1.0, 2.0])
+        >>> round(float(mixture.log_prob([3])[0]), 4)
+        -1.9889
+    """
+    weights, rates = _weighted(weights, "rates", rates)
+    if not np.all(rates >= 0):
+        raise ValueError(f"rates must be at least 0, got {rates.min():g}")
+    return _mixture(weights, rates, Poisson)
+
+
+def bernoulli_mixture(weights: Any, probabilities: Any) -> Mixture:
+    r"""A mixture of yes or no, $\sum_k w_k \prod_j p_{kj}^{x_j} (1 - p_{kj})^{1 - x_j}$.
+
+    Args:
+        weights: mixing proportions [k], positive, summing to 1.
+        probabilities: of 1, [k d], or [k] for one column; from 0 to 1.
+
+    Returns:
+        A `Mixture` with `.probabilities` [k d], in the precision of the arguments.
+
+    Raises:
+        ValueError: for weights or probabilities out of range, or of shapes that do not agree.
+
+    Examples:
+        >>> import jaxmix as jm
+        >>> mixture = jm.bernoulli_mixture([0.5, 0.5], [[0.9, 0.8], [0.1, 0.2]])
+        >>> mixture.predict([[1, 1], [0, 0]]).tolist()
+        [0, 1]
+    """
+    weights, probabilities = _weighted(weights, "probabilities", probabilities)
+    if not np.all((probabilities >= 0) & (probabilities <= 1)):
+        raise ValueError(f"probabilities must be 0 to 1, got {probabilities!r}")
+    return _mixture(weights, probabilities, Bernoulli)
+
+
+def categorical_mixture(weights: Any, probabilities: Any) -> Mixture:
+    r"""A mixture of categories, $\sum_k w_k \prod_j p_{kj,x_j}$, with levels 0, 1, ... a column.
+
+    Args:
+        weights: mixing proportions [k], positive, summing to 1.
+        probabilities: [k d c], or [k c] for one column; the last axis sums to 1. A column with
+            fewer than c levels has 0 for the others, under every component.
+
+    Returns:
+        A `Mixture` with `.probabilities` [k d c], in the precision of the arguments.
+
+    Raises:
+        ValueError: for weights or probabilities out of range, or of shapes that do not agree.
+
+    Examples:
+        >>> import jaxmix as jm
+        >>> mixture = jm.categorical_mixture([0.5, 0.5], [[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]])
+        >>> mixture.predict([0, 2]).tolist()
+        [0, 1]
+    """
+    weights, probabilities = _floats("weights", weights), _floats("probabilities", probabilities)
+    _check_weights(weights)
+    if probabilities.ndim == 2:
+        probabilities = probabilities[:, None]
+    if probabilities.ndim != 3 or len(probabilities) != len(weights):
+        raise ValueError(
+            f"probabilities must be [{len(weights)} d c], got shape {probabilities.shape}"
+        )
+    if not np.all(probabilities >= 0) or not np.allclose(probabilities.sum(-1), 1, atol=1e-6):
+        raise ValueError("probabilities must be at least 0 and sum to 1 over the last axis")
+    present = np.any(probabilities > 0, axis=0)
+    levels = tuple(int(np.flatnonzero(one)[-1]) + 1 for one in present)
+    flat = np.concatenate([probabilities[:, j, :c] for j, c in enumerate(levels)], axis=1)
+    return _mixture(weights, flat, partial(Categorical, levels=levels))
+
+
+def _weighted(weights: Any, name: str, values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [k] and a table [k d] of one number a component and column."""
+    weights, values = _floats("weights", weights), _floats(name, values)
+    _check_weights(weights)
+    values = values[:, None] if values.ndim == 1 else values
+    if values.ndim != 2 or len(values) != len(weights):
+        raise ValueError(f"{name} must be [{len(weights)} d], got shape {values.shape}")
+    return weights, values
+
+
+def _mixture(weights: np.ndarray, values: np.ndarray, family: Callable[[Any], Family]) -> Mixture:
+    dtype = jnp.result_type(weights, values)
+    log_weights = jax.nn.log_softmax(jnp.log(jnp.asarray(weights, dtype)))
+    return Mixture(log_weights, family(jnp.asarray(values, dtype)))
 
 
 def _floats(name: str, value: Any) -> np.ndarray:

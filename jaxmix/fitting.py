@@ -20,7 +20,7 @@ from jaxmix.loop import Closing, Loop, Outcome, Trace, advance, begin, close, re
 from jaxmix.methods import EM, Cost, Method
 from jaxmix.mixture import Mixture, as_rows
 from jaxmix.precision import cast, to_jax
-from jaxmix.prior import Prior, check_penalty
+from jaxmix.prior import Prior
 from jaxmix.problem import Problem, build_problem
 from jaxmix.result import FitResult
 from jaxmix.stopping import Stop, resolvable
@@ -141,7 +141,9 @@ def check_problem(
     checks.check_start(start, values.shape[1], total)
     checks.check_fixed(fixed, start.family)
     start.family.check(present, columns)
-    check_penalty(prior, ridge, values.shape[1])
+    if bool(start.family.at_boundary):
+        checks.check_possible(start, present)
+    checks.check_penalty_of(start.family, prior, ridge)
     problem = compiled_problem(
         to_jax(values),
         None if weights is None else to_jax(weights.astype(values.dtype)),
@@ -304,7 +306,7 @@ def _traced_fit(
     length = int(stop.max_steps)
     x = as_rows(x)
     checks.check_fixed(fixed, start.family)
-    check_penalty(prior, ridge, x.shape[1])
+    checks.check_penalty_of(start.family, prior, ridge)
     if start.family.shape[1] != x.shape[1]:
         raise ValueError(f"the start has {start.family.shape[1]} columns, x has {x.shape[1]}")
     weights = None if sample_weights is None else jnp.asarray(sample_weights)

@@ -198,6 +198,11 @@ def _column_names(x: Any, d: int) -> tuple[str, ...]:
     series_name = getattr(x, "name", None) if hasattr(x, "to_numpy") else None
     if d == 1 and series_name not in (None, ""):
         return (str(series_name),)
+    return column_names(d)
+
+
+def column_names(d: int) -> tuple[str, ...]:
+    """Names of columns that have none: x1 to xd."""
     return tuple(f"x{column + 1}" for column in range(d))
 
 

@@ -16,8 +16,8 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from jaxmix.families import Coordinates, Family
 from jaxmix.families.base import Incomplete
-from jaxmix.inputs import as_count, as_incomplete, as_matrix
-from jaxmix.numerics import categorical_divergence, logsumexp, softmax
+from jaxmix.inputs import as_count, as_incomplete, as_matrix, column_names
+from jaxmix.numerics import divergence_terms, logsumexp, softmax
 from jaxmix.precision import to_jax
 from jaxmix.prior import Penalty
 from jaxmix.streams import stream
@@ -54,6 +54,16 @@ class Mixture(eqx.Module):
     def covariances(self) -> Float[Array, "..."]:
         """Covariances: full [k d d], tied [d d], diag [k d], spherical [k]."""
         return self._part("covariances")
+
+    @property
+    def rates(self) -> Float[Array, "*batch k d"]:
+        """Rates of Poisson components."""
+        return self._part("rates")
+
+    @property
+    def probabilities(self) -> Float[Array, "..."]:
+        """Probabilities: Bernoulli [k d], of 1; categorical [k d c], of every level."""
+        return self._part("probabilities")
 
     def _part(self, name: str) -> Any:
         if name not in self.family.parts:
@@ -128,8 +138,11 @@ class Mixture(eqx.Module):
         return completed(self, self._checked_columns(rows))
 
     def rows(self, x: Any) -> Float[Array, "n d"]:
-        """Data as rows in the mixture's precision; raises ValueError for another dimension."""
-        return self._checked_columns(as_rows(x, self.log_weights.dtype))
+        """Data as rows in the mixture's precision; raises ValueError for what it cannot hold."""
+        rows = self._checked_columns(as_rows(x, self.log_weights.dtype))
+        if not isinstance(x, Tracer):
+            self.family.check(np.asarray(rows), column_names(rows.shape[1]))
+        return rows
 
     def _checked_columns(self, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
         if x.shape[1] != self.family.shape[1]:
@@ -208,7 +221,7 @@ class Mixture(eqx.Module):
     ) -> Float[Array, ""]:
         """Q(new) - Q(self) plus the penalties' change, where `new` is the M-step's outcome."""
         total = jnp.sum(counts + penalty.concentration - 1)
-        weights = total * categorical_divergence(new.weights, self.weights)
+        weights = total * jnp.sum(divergence_terms(new.weights, self.weights))
         return weights + self.family.divergence(new.family, counts, penalty)
 
     def log_penalty(self, natural: Float[Array, "k f"], penalty: Penalty) -> Float[Array, ""]:
@@ -216,9 +229,24 @@ class Mixture(eqx.Module):
         concentration = (penalty.concentration - 1) * jnp.sum(self.log_weights)
         return concentration + self.family.log_penalty(natural, penalty)
 
-    @partial(jax.jit, static_argnums=1)
     def unconstrain(self, fixed: tuple[str, ...] = ()) -> Coordinates:
-        """Real coordinates of every part that is not fixed; weights are k log-weights."""
+        """Real coordinates of every part that is not fixed; weights are k log-weights.
+
+        Raises:
+            ValueError: for a rate or a probability on the boundary, which has no coordinates.
+        """
+        boundary = self.family.at_boundary
+        if not isinstance(boundary, Tracer) and boundary:
+            raise ValueError(
+                f"a parameter of the {self.family.name} components lies on its boundary, a rate of "
+                "0 or a probability of 0 or 1, and has no unconstrained coordinates; fit by EM, or "
+                "with pseudo-counts: prior=jaxmix.Prior(mean_strength=1.0)"
+            )
+        return self.coordinates(fixed)
+
+    @partial(jax.jit, static_argnums=1)
+    def coordinates(self, fixed: tuple[str, ...] = ()) -> Coordinates:
+        """The coordinates that `unconstrain` gives, on the boundary the nearest finite ones."""
         coordinates = {"weights": self.log_weights} | self.family.unconstrain()
         return {name: value for name, value in coordinates.items() if name not in fixed}
 

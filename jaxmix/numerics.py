@@ -85,11 +85,16 @@ def excess(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return jnp.where(near, small * s - 2 * s**3 * series, u - jnp.log1p(jnp.where(near, 0.0, u)))
 
 
-def categorical_divergence(new: Float[Array, " k"], old: Float[Array, " k"]) -> Float[Array, ""]:
-    r"""Kullback-Leibler divergence $\sum_k w'_k \log(w'_k / w_k)$ of two sets of weights."""
+def divergence_terms(
+    new: Float[Array, "*shape"], old: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    r"""$\lambda' \log(\lambda'/\lambda) - \lambda' + \lambda \ge 0$, to full relative accuracy.
+
+    The Kullback-Leibler divergence of Poisson rates; summed over probabilities, that of weights.
+    """
     possible = new > 0
     ratio = (old - new) / jnp.where(possible, new, 1.0)
-    return jnp.sum(jnp.where(possible, new * excess(jnp.where(possible, ratio, 0.0)), old))
+    return jnp.where(possible, new * excess(jnp.where(possible, ratio, 0.0)), old)
 
 
 def cholesky_or_zero(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]:

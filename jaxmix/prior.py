@@ -23,11 +23,16 @@ class Prior(eqx.Module):
     $\mu_k = (\sum_i r_{ik} x_i + \kappa m)/(N_k + \kappa)$ and $w_k \propto N_k + \alpha - 1$.
     A covariance that all components share is penalized once.
 
+    Rates and probabilities take $\kappa$ pseudo-observations of $m$: their M-step,
+    $(\sum_i r_{ik} t(x_i) + \kappa m) / (N_k + \kappa)$, stays off the boundary (notes/families.md,
+    eq. 3).
+
     Args:
         covariance_scale: $\Lambda$, in squared units of the data: a number (times the identity),
             [d] (a diagonal) or [d d].
         covariance_strength: $\nu \ge 0$, in observations.
-        mean: $m$ [d], in the units of the data; the mean of the data when left out.
+        mean: $m$ [d], in the units of the data; when left out the mean of the data, or equal
+            probabilities for Bernoulli and categorical columns.
         mean_strength: $\kappa \ge 0$, in observations.
         weight_concentration: $\alpha \ge 1$ of a symmetric Dirichlet; 1 is flat.
 
@@ -63,6 +68,11 @@ class Penalty(eqx.Module):
         """Whether the penalty keeps every covariance away from zero."""
         return (self.ridge > 0) | (jnp.trace(self.scale) > 0)
 
+    def of_columns(self, columns: tuple[int, ...]) -> "Penalty":
+        """The same penalty on some of the columns."""
+        parts = self.scale[np.ix_(columns, columns)], self.mean[np.array(columns)]
+        return eqx.tree_at(lambda one: (one.scale, one.mean), self, parts)
+
 
 def penalty(
     prior: Prior | None,
@@ -89,8 +99,8 @@ def penalty(
     )
 
 
-def check_penalty(prior: Prior | None, ridge: ArrayLike, d: int) -> None:
-    """Raise ValueError or TypeError for a prior or a ridge that no fit can use."""
+def check_penalty(prior: Prior | None, ridge: ArrayLike, d: int, parts: tuple[str, ...]) -> None:
+    """Raise ValueError or TypeError for a prior or a ridge that no fit of these parts can use."""
     if prior is not None and not isinstance(prior, Prior):
         raise TypeError(f"prior must be a jaxmix.Prior or None, got {type(prior).__name__}")
     numbers: list[tuple[str, Any, float]] = [("ridge", ridge, 0.0)]
@@ -106,6 +116,16 @@ def check_penalty(prior: Prior | None, ridge: ArrayLike, d: int) -> None:
             _check_number(name, value, least)
     if prior is not None:
         _check_shapes(prior, d)
+        _check_covariance_parts(prior, parts)
+
+
+def _check_covariance_parts(prior: Prior, parts: tuple[str, ...]) -> None:
+    given = prior.covariance_scale is not None or prior.covariance_strength is not None
+    if given and not any(part.endswith("covariances") for part in parts):
+        raise ValueError(
+            f"the prior penalizes covariances, but these components have {', '.join(parts)}; "
+            "mean_strength gives them pseudo-counts"
+        )
 
 
 def _check_number(name: str, value: Any, least: float) -> None:

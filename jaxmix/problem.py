@@ -111,7 +111,7 @@ class Problem(eqx.Module):
             table = moved.natural(self.penalty.ridge)
             return jnp.vdot(statistics, table) + moved.log_penalty(table, self.penalty)
 
-        return jax.grad(linear)(mixture.unconstrain(self.fixed))
+        return jax.grad(linear)(mixture.coordinates(self.fixed))
 
     def gradient_norm(self, mixture: Mixture, statistics: Table) -> Float[Array, ""]:
         """Euclidean norm of the gradient in the free coordinates, a unit of sample weight."""

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from jaxmix import checks
-from jaxmix.families import Family
+from jaxmix.families import Family, Spec
 from jaxmix.fitting import SEGMENT, as_names, assemble, check_problem, start_trace
 from jaxmix.inputs import as_count
 from jaxmix.loop import Loop, Outcome, Trace, advance, begin, close
@@ -60,7 +60,7 @@ def fit_restarts(
     x: Any,
     k: int,
     method: Method | None = None,
-    family: str = "full",
+    family: Spec = "full",
     num_starts: int = 8,
     seed: int = 0,
     *,
@@ -78,7 +78,7 @@ def fit_restarts(
         x: data [n d], or anything that `fit` takes.
         k: number of components.
         method: `EM()` when left out.
-        family: "full", "tied", "diag" or "spherical".
+        family: as in `initialize`.
         num_starts: how many starts.
         seed: start j is `initialize(x, k, family, start, seed=seed + j)`.
         start: a kind of start that `initialize` knows by name.

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxmix.checks import check_k
 from jaxmix.clustering import lloyd, seed_rows, squared_distances
-from jaxmix.families import Family, standard
+from jaxmix.families import Family, Spec, standard
 from jaxmix.inputs import as_incomplete, as_matrix, as_sample_weights, check_observed
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import has_no_factor
@@ -96,11 +96,18 @@ def clustered(
     members = jax.nn.one_hot(lloyd(embedded, weights, first).labels, k, dtype=x.dtype)
     pooled, none = spread(x, weights), penalty(None, 0.0, jnp.zeros_like(x[0]))
     exact = from_responsibilities(x, weights, members, blank)
-    prior = Prior(covariance_scale=pooled, covariance_strength=1.0, weight_concentration=2.0)
+    # What is impossible at a start remains so: pseudo-observations keep it from its boundary.
+    bounded = exact.family.at_boundary
+    prior = Prior(
+        covariance_scale=pooled,
+        covariance_strength=1.0,
+        mean_strength=jnp.where(bounded, 1.0, 0.0),
+        weight_concentration=2.0,
+    )
     shrunk = from_responsibilities(x, weights, members, blank, prior)
     thin = exact.family.collapsed(FLOOR**2 * 1e8 * pooled, 0 * pooled, ())
     few = jnp.any(weights @ members < exact.family.minimum_count(none, ()))
-    return jax.tree.map(lambda a, b: jnp.where(thin | few, b, a), exact, shrunk)
+    return jax.tree.map(lambda a, b: jnp.where(bounded | thin | few, b, a), exact, shrunk)
 
 
 def random_from_data(
@@ -133,7 +140,7 @@ STARTS: dict[str, Draw] = {
 def initialize(
     x: Any,
     k: int,
-    family: str = "full",
+    family: Spec = "full",
     start: Any = "kmeans++",
     seed: int = 0,
     sample_weights: Any = None,
@@ -144,11 +151,15 @@ def initialize(
     Args:
         x: data [n d], or anything that `fit` takes.
         k: number of components, at most the number of observations.
-        family: "full", "tied", "diag" or "spherical".
+        family: Gaussian components with covariances "full", "tied", "diag" or "spherical";
+            "poisson", "bernoulli" or "categorical" ones; for mixed data a dictionary that gives
+            each family its columns, by name or number, as in
+            `{"diag": ["age", "income"], "categorical": ["region"]}`; or your own class.
         start: "kmeans++" (seeded centers, the covariance within their clusters), "kmeans" (the
             clusters' weights, means and covariances), "random_from_data" (observations as means,
             the covariance of all data), "random_normal" (means drawn around the data), or an array:
-            responsibilities [n k], or integer labels [n] in 0..k-1.
+            responsibilities [n k], or integer labels [n] in 0..k-1. Counts and categories start
+            halfway between such a center and the whole data, where nothing is impossible.
         seed: an integer; the same seed gives the same start.
         sample_weights: frequency weights [n]; 1 each when left out.
         missing: whether NaN stand for missing entries; a start has their columns' means instead.
@@ -196,7 +207,7 @@ def check_m_step(mixture: Mixture, x: Float[Array, "n d"], weights: Float[Array,
 
 
 def check_data(
-    x: Any, k: int, family: str, sample_weights: Any, missing: bool = False
+    x: Any, k: int, family: Spec, sample_weights: Any, missing: bool = False
 ) -> tuple[np.ndarray, np.ndarray, Family]:
     """Valid data and sample weights in one precision, and k blank components for them.
 
@@ -212,7 +223,7 @@ def check_data(
         means = np.ma.average(observed, axis=0, weights=weights)
         values = np.where(np.isnan(values), np.asarray(means, values.dtype), values)
     check_k(k, min(float(weights.sum()), int(np.count_nonzero(weights))))
-    blank = standard(family, values, k)
+    blank = standard(family, values, k, columns)
     blank.check(values, columns)
     return values, weights.astype(values.dtype), blank
 

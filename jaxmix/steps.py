@@ -12,7 +12,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from jaxmix.families import standard
+from jaxmix.families import Spec, standard
 from jaxmix.inputs import as_matrix, as_sample_weights
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import logsumexp, softmax
@@ -82,7 +82,7 @@ def e_step(x: Any, mixture: Mixture) -> tuple[Float[Array, "n k"], Float[Array, 
     return softmax(joint), jnp.sum(logsumexp(joint))
 
 
-def m_step(x: Any, responsibilities: Any, family: str = "full") -> Mixture:
+def m_step(x: Any, responsibilities: Any, family: Spec = "full") -> Mixture:
     r"""The mixture that maximizes the expected complete-data log-likelihood.
 
     $N_k = \sum_i r_{ik}$, $w_k = N_k / n$, $\mu_k = \sum_i r_{ik} x_i / N_k$, and
@@ -91,7 +91,7 @@ def m_step(x: Any, responsibilities: Any, family: str = "full") -> Mixture:
     Args:
         x: data [n d], or anything that `fit` takes.
         responsibilities: [n k], rows summing to 1; left as they are.
-        family: "full", "tied", "diag" or "spherical".
+        family: as in `initialize`.
 
     Returns:
         A new `Mixture`.
@@ -120,9 +120,9 @@ def _centered_m_step(
     columns: tuple[str, ...],
     weights: np.ndarray,
     responsibilities: Array,
-    family: str,
+    family: Spec,
 ) -> Mixture:
-    blank = standard(family, values, responsibilities.shape[1])
+    blank = standard(family, values, responsibilities.shape[1], columns)
     blank.check(values, columns)
     center = origin(values, weights, blank)
     centered = to_jax(values - center)
@@ -197,7 +197,7 @@ def lower_bound(
 
 
 def maximum_likelihood(
-    x: Any, labels: Any, family: str = "full", sample_weights: Any = None
+    x: Any, labels: Any, family: Spec = "full", sample_weights: Any = None
 ) -> Mixture:
     """Maximum likelihood where the components are known: one per class, in sorted order of labels.
 
@@ -207,7 +207,7 @@ def maximum_likelihood(
     Args:
         x: data [n d], or anything that `fit` takes.
         labels: [n], numbers or names.
-        family: "full", "tied", "diag" or "spherical".
+        family: as in `initialize`.
         sample_weights: frequency weights [n]; 1 each when left out.
 
     Returns:

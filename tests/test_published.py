@@ -89,3 +89,43 @@ def test_iris_from_its_species():
     assert -result.bic == pytest.approx(-580.8389, abs=5e-5)
     species = np.unique(iris.labels, return_inverse=True)[1]
     assert np.sum(np.asarray(result.mixture.predict(iris.x)) != species) == 5
+
+
+HASSELBLAD_MLE = [0.3598853969849, 1.2560951012244, 2.6634043566325]
+"""The first weight and the two rates, by 50-digit arithmetic; -LL is 1989.945859883."""
+
+
+def poisson_fit(rule, tol, p=0.3, rates=(1.0, 2.5)):
+    table = jm.data.load("hasselblad")
+    start = jm.poisson_mixture([p, 1 - p], rates)
+    stop = jm.Stop(rule, tol, max_steps=10_000)
+    return jm.fit(table.x, start, stop=stop, sample_weights=table.sample_weights)
+
+
+def poisson_parameters(result):
+    return np.array([result.mixture.weights[0], *result.mixture.rates[:, 0]])
+
+
+@pytest.mark.parametrize(("p", "rates", "steps"), [(0.4, (1, 2), 2061), (0.3, (1, 2.5), 2335)])
+def test_hasselblads_counts_take_the_published_number_of_steps(p, rates, steps):
+    result = poisson_fit("parameters", 1e-8, p, rates)
+    assert int(result.num_steps) == steps
+    error = np.abs(poisson_parameters(result) - HASSELBLAD_MLE).max()
+    assert 1e-6 < error < 1e-5
+
+
+def test_hasselblads_maximum_to_ten_digits():
+    result = poisson_fit("parameters", 1e-13)
+    np.testing.assert_allclose(poisson_parameters(result), HASSELBLAD_MLE, atol=1e-10)
+    assert result.log_likelihood == pytest.approx(-1989.945859883, abs=1e-9)
+
+
+def test_a_small_change_certifies_little_and_a_small_gap_more():
+    """Nats still to gain are about the gap over 1 - rate, with EM's rate of .9957 here."""
+    by_change, by_gap = (poisson_fit(rule, 1e-8, 0.4, (1.0, 2.0)) for rule in ("relative", "gap"))
+    errors = [np.abs(poisson_parameters(r) - HASSELBLAD_MLE).max() for r in (by_change, by_gap)]
+    assert int(by_change.num_steps) == 130
+    assert errors[0] > 0.013
+    assert errors[1] < errors[0] / 4
+    left = -1989.945859883 - float(by_gap.log_likelihood)
+    assert left == pytest.approx(float(by_gap.gap) / (1 - 0.995666223), rel=0.1)

@@ -83,8 +83,13 @@ class Family(eqx.Module):
         """Raise ValueError where rows within the support leave no component a density."""
 
     @abstractmethod
-    def check_interior(self) -> None:
-        """Raise ValueError where a parameter has no coordinates, on the boundary of its range."""
+    def check_prior_mean(self, mean: np.ndarray) -> None:
+        """Raise ValueError where no pseudo-observations can have this mean [d]."""
+
+    @property
+    @abstractmethod
+    def at_boundary(self) -> Bool[Array, ""]:
+        """Whether a parameter has no coordinates, on the boundary of its range."""
 
     @abstractmethod
     def embed(self, x: Float[Array, "n d"]) -> Float[Array, "n e"]:

@@ -77,8 +77,12 @@ class Gaussian(Family):
         if "covariances" not in fixed:
             check_spread(x, columns, self.name)
 
-    def check_interior(self) -> None:
+    def check_prior_mean(self, mean: np.ndarray) -> None:
         pass
+
+    @property
+    def at_boundary(self) -> Bool[Array, ""]:
+        return jnp.array(False)
 
     def embed(self, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
         return x
