@@ -7,13 +7,13 @@ to full accuracy anywhere; the fast form that fits use is in statistics.py (note
 from functools import partial
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
+from jaxmix.distribution import Distribution
 from jaxmix.families import Coordinates, Family
 from jaxmix.families.base import Incomplete
 from jaxmix.inputs import as_count, as_incomplete, as_matrix
@@ -23,7 +23,7 @@ from jaxmix.prior import Penalty
 from jaxmix.streams import stream
 
 
-class Mixture(eqx.Module):
+class Mixture(Distribution):
     r"""A mixture density $p(x) = \sum_k w_k\, p_k(x)$.
 
     Built by `gaussian_mixture`, `initialize`, `m_step` or `fit`; a pytree of arrays.
@@ -90,6 +90,21 @@ class Mixture(eqx.Module):
     def responsibilities(self, x: Any) -> Float[Array, "n k"]:
         r"""Posterior probabilities of the components, $w_k p_k(x_i) / p(x_i)$; rows sum to 1."""
         return softmax(self.joint_log_prob(self.rows(x)))
+
+    def posterior_entropy(self, x: Any) -> Float[Array, " n"]:
+        r"""How uncertain the component of every row is, $-\sum_k r_{ik} \log r_{ik}$.
+
+        Args:
+            x: data [n d], or anything that `fit` takes.
+
+        Returns:
+            Entropies [n] of the responsibilities, in nats: 0 where the component is certain, log k
+            where the row says nothing of it.
+        """
+        logarithms = jax.nn.log_softmax(self.joint_log_prob(self.rows(x)))
+        possible = jnp.isfinite(logarithms)
+        logarithms = jnp.where(possible, logarithms, 0.0)
+        return -jnp.sum(jnp.where(possible, jnp.exp(logarithms) * logarithms, 0.0), axis=1)
 
     def predict(self, x: Any) -> Int[Array, " n"]:
         """The most probable component of every row."""

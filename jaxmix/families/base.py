@@ -20,6 +20,11 @@ Expectation = tuple[Float[Array, "k rows"], Callable[[Float[Array, "k rows"]], F
 """Log-densities of a block under each component, and the statistics of given responsibilities."""
 
 
+def other_columns(columns: tuple[int, ...], d: int) -> tuple[int, ...]:
+    """The columns of d that are not among these, in ascending order."""
+    return tuple(column for column in range(d) if column not in columns)
+
+
 class Incomplete(eqx.Module):
     """Features of rows with missing entries (NaN), known by their conditional expectations."""
 
@@ -163,6 +168,22 @@ class Family(eqx.Module):
     @abstractmethod
     def take(self, order: Int[Array, " m"]) -> "Family":
         """Components in another order, or some of them."""
+
+    @property
+    @abstractmethod
+    def moments(self) -> tuple[Float[Array, "k d"], Float[Array, "k d d"]]:
+        """Mean and covariance of every component; ValueError where values are not numbers."""
+
+    @abstractmethod
+    def marginal(self, columns: tuple[int, ...]) -> "Family":
+        """The components in these columns alone, in this order; columns are checked, 0 to d-1."""
+
+    @abstractmethod
+    def condition(self, columns: tuple[int, ...], values: Float[Array, " c"]) -> "Family":
+        """The components in the other columns, in ascending order, given one row's values of these.
+
+        The values' own densities, which weigh the components, are those of `marginal(columns)`.
+        """
 
     @abstractmethod
     def draw(self, key: PRNGKeyArray, labels: Int[Array, " n"]) -> Float[Array, "n d"]:
