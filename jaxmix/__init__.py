@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "mixture": ("Mixture",),
     "constructors": ("gaussian_mixture",),
+    "saving": ("load_mixture",),
     "fitting": ("fit", "Progress"),
     "restarts": ("RestartResults", "fit_restarts"),
     "result": ("FitFailed", "FitResult"),

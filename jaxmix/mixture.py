@@ -5,6 +5,7 @@ to full accuracy anywhere; the fast form that fits use is in statistics.py (note
 """
 
 from functools import partial
+from os import PathLike
 from typing import Any
 
 import jax
@@ -165,6 +166,21 @@ class Mixture(Distribution):
         label_key, draw_key = jax.random.split(stream(seed, "sample"))
         labels = jax.random.categorical(label_key, self.log_weights, shape=(n,))
         return self.family.draw(draw_key, labels), labels
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the mixture to a file, from which `jaxmix.load_mixture` reads the same bits.
+
+        Args:
+            path: the file, under exactly this name (nothing is appended); .npz by convention. An
+                existing file is replaced at once when the new one is complete.
+
+        Raises:
+            ValueError: if the file cannot be written, if mixtures are stacked or hold NaN, and for
+                a family that does not say in `families.BLANKS` how it is rebuilt.
+        """
+        from jaxmix.saving import save
+
+        save(self, path)
 
     def translate(self, shift: Float[Array, " d"]) -> "Mixture":
         """The mixture of x + shift, where x follows this one."""

@@ -1,10 +1,12 @@
 """Families by the names that users call them; each family and structure is one file of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import DTypeLike
 
 from jaxmix.families.base import Coordinates, Family
 from jaxmix.families.covariances import Covariances
@@ -32,6 +34,22 @@ TEMPLATES: dict[str, Template] = {
 """By name, the function that makes k standard components for data [n d]."""
 
 
+Blank = Callable[[int, int, DTypeLike, Mapping[str, Any]], Family]
+
+
+def _blank_gaussians(
+    kind: type[Covariances], k: int, d: int, dtype: DTypeLike, settings: Mapping[str, Any]
+) -> Gaussian:
+    return Gaussian.standard(kind, k, d, dtype)
+
+
+BLANKS: dict[str, Blank] = {
+    name: partial(_blank_gaussians, kind) for name, kind in STRUCTURES.items()
+}
+"""By name, the function (k, d, dtype, settings) that makes a family of these sizes and settings, in
+which `load_mixture` replaces every array; a family without an entry cannot be saved."""
+
+
 def structure(name: str) -> type[Covariances]:
     """The covariance structure of this name; ValueError with a suggestion for any other."""
     if not isinstance(name, str) or name not in STRUCTURES:
@@ -50,6 +68,7 @@ def standard(family: str, x: np.ndarray, k: int) -> Family:
 
 
 __all__ = [
+    "BLANKS",
     "STRUCTURES",
     "Coordinates",
     "Covariances",

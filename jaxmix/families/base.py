@@ -7,6 +7,7 @@ the gradient methods need nothing else. notes/em.md, eq. 3 to 7, derives the int
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -63,6 +64,14 @@ class Family(eqx.Module):
     @abstractmethod
     def shape(self) -> tuple[int, int]:
         """Numbers of components and of columns, (k, d)."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What, beside k, d and arrays, tells the family from others of its name, as JSON holds it.
+
+        `families.BLANKS` makes the same kind of family of it when a saved mixture is loaded.
+        """
 
     @property
     @abstractmethod

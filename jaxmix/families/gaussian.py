@@ -5,6 +5,8 @@ natural parameters serves the one pass; the M-step and its gain follow from the 
 expected features. Equations: notes/em.md, eq. 3 to 11, and notes/stopping.md, eq. 4.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -61,6 +63,10 @@ class Gaussian(Family):
 
     def part(self, name: str) -> Float[Array, "..."]:
         return getattr(self, name)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {}
 
     @property
     def sizes(self) -> dict[str, int]:
