@@ -32,13 +32,15 @@ class Sheet(NamedTuple):
         rows: n rows of d cells, without surrounding blanks.
         lines: n line numbers of the rows in the file, counting from 1.
         has_header: whether the names stand in the file.
+        delimiter: what separates cells.
     """
 
     path: Path
     names: tuple[str, ...]
     rows: list[list[str]]
     lines: list[int]
-    has_header: bool = True
+    has_header: bool
+    delimiter: str
 
     def cells(self, name: str) -> list[str]:
         """Return the n cells of one column."""
@@ -62,17 +64,19 @@ def read_sheet(path: Path) -> Sheet:
         ValueError: if the file is empty, binary or a header alone, if its first line is neither
             a header nor data, or if rows differ in length.
     """
-    lines, rows = _split(path, _text(path))
+    text = _text(path)
+    delimiter = _delimiter(text)
+    lines, rows = _split(path, text, delimiter)
     if not rows:
         raise ValueError(f"{path} is empty; expected a header line and rows of numbers")
     _refuse_ragged(path, lines, rows)
     names = _header(path, lines[0], rows[0])
     if names is None:
         names = tuple(f"x{column + 1}" for column in range(len(rows[0])))
-        return Sheet(path, names, rows, lines, has_header=False)
+        return Sheet(path, names, rows, lines, False, delimiter)
     if len(rows) == 1:
         raise ValueError(f"{path} has a header but no rows; expected rows of numbers below it")
-    return Sheet(path, names, rows[1:], lines[1:])
+    return Sheet(path, names, rows[1:], lines[1:], True, delimiter)
 
 
 def is_missing(cell: str) -> bool:
@@ -146,11 +150,11 @@ def _text(path: Path) -> str:
     return text
 
 
-def _split(path: Path, text: str) -> tuple[list[int], list[list[str]]]:
+def _split(path: Path, text: str, delimiter: str) -> tuple[list[int], list[list[str]]]:
     lines, rows = [], []
     reader = csv.reader(
         io.StringIO(text, newline=""),
-        delimiter=_delimiter(text),
+        delimiter=delimiter,
         skipinitialspace=True,
         strict=True,
     )
