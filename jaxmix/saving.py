@@ -51,7 +51,7 @@ def save(mixture: Mixture, path: str | os.PathLike[str]) -> None:
         "shape": list(family.shape),
         "settings": family.settings,
     }
-    _check(arrays, _blank(header, arrays["log_weights"].dtype))
+    _check(arrays, _blank(header))
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, header=np.array(json.dumps(header)), **arrays)
     _write(Path(path), content.getvalue())
@@ -81,8 +81,7 @@ def load_mixture(path: str | os.PathLike[str]) -> Mixture:
     """
     arrays = _read(path)
     try:
-        header = _header(arrays.pop("header", None))
-        blank = _blank(header, arrays.get("log_weights", np.zeros(0)).dtype)
+        blank = _blank(_header(arrays.pop("header", None)))
         _check(arrays, blank)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} cannot be loaded: {error}") from None
@@ -128,15 +127,15 @@ def _header(entry: np.ndarray | None) -> dict[str, Any]:
     return header
 
 
-def _blank(header: Mapping[str, Any], dtype: np.dtype) -> Mixture:
-    """A mixture of shapes and types alone, where the saved arrays have their places."""
+def _blank(header: Mapping[str, Any]) -> Mixture:
+    """A mixture of shapes alone, where the saved arrays have their places."""
     name = header.get("family")
     if not isinstance(name, str) or name not in BLANKS:
         raise unknown("family of a saved mixture", name, BLANKS)
     try:
         k, d = (as_count(size, "a shape") for size in header["shape"])
-        make = partial(BLANKS[name], k, d, dtype, header["settings"])
-        return jax.eval_shape(lambda: Mixture(jnp.zeros(k, dtype), make()))
+        make = partial(BLANKS[name], k, d, header["settings"])
+        return jax.eval_shape(lambda: Mixture(jnp.zeros(k, jnp.float32), make()))
     except Exception as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"its header describes no mixture ({reason})") from None

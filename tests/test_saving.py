@@ -10,7 +10,7 @@ import pytest
 from helpers import FAMILIES, random_mixture
 
 import jaxmix as jm
-from jaxmix import families, saving
+from jaxmix import families, precision, saving
 
 
 def bits(mixture):
@@ -27,6 +27,15 @@ def test_mixtures_come_back_bit_for_bit(family, dtype, tmp_path):
     assert jax.tree.structure(loaded) == jax.tree.structure(mixture)
     assert bits(loaded) == bits(mixture)
     assert loaded.means.dtype == dtype
+
+
+def test_without_64_bits_what_is_loaded_is_rounded_with_a_word(tmp_path, monkeypatch):
+    mixture = random_mixture(7, "full", k=3, d=2)
+    mixture.save(tmp_path / "saved")
+    monkeypatch.setattr(precision, "_said", [])
+    with jax.enable_x64(False), pytest.warns(UserWarning, match="computing in float32"):
+        loaded = jm.load_mixture(tmp_path / "saved")
+    np.testing.assert_array_equal(loaded.family.means, np.float32(mixture.means))
 
 
 def test_the_format_is_what_the_module_documents(tmp_path):
@@ -183,8 +192,8 @@ def test_a_family_says_itself_how_it_is_rebuilt(tmp_path, monkeypatch):
         def settings(self):
             return {"word": self.word}
 
-    def blank(k, d, dtype, settings):
-        plain = families.BLANKS["spherical"](k, d, dtype, {})
+    def blank(k, d, settings):
+        plain = families.BLANKS["spherical"](k, d, {})
         return Named(plain.means, plain.structure, settings["word"])
 
     monkeypatch.setitem(families.BLANKS, "named", blank)

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import DTypeLike
 
 from jaxmix.families.base import Coordinates, Family
 from jaxmix.families.covariances import Covariances
@@ -34,20 +34,20 @@ TEMPLATES: dict[str, Template] = {
 """By name, the function that makes k standard components for data [n d]."""
 
 
-Blank = Callable[[int, int, DTypeLike, Mapping[str, Any]], Family]
+Blank = Callable[[int, int, Mapping[str, Any]], Family]
 
 
 def _blank_gaussians(
-    kind: type[Covariances], k: int, d: int, dtype: DTypeLike, settings: Mapping[str, Any]
+    kind: type[Covariances], k: int, d: int, settings: Mapping[str, Any]
 ) -> Gaussian:
-    return Gaussian.standard(kind, k, d, dtype)
+    return Gaussian.standard(kind, k, d, jnp.float32)
 
 
 BLANKS: dict[str, Blank] = {
     name: partial(_blank_gaussians, kind) for name, kind in STRUCTURES.items()
 }
-"""By name, the function (k, d, dtype, settings) that makes a family of these sizes and settings, in
-which `load_mixture` replaces every array; a family without an entry cannot be saved."""
+"""By name, the function (k, d, settings) that makes a family of these sizes and `Family.settings`,
+float32, every array of which `load_mixture` replaces; a family without an entry cannot be saved."""
 
 
 def structure(name: str) -> type[Covariances]:
