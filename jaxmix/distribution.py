@@ -82,8 +82,9 @@ class Distribution(eqx.Module):
 
         $p(y \mid v) = \sum_k r_k(v)\, p_k(y \mid v)$: weights become the posterior probabilities
         of the components given the values, components their conditionals. Regression on columns
-        is one line, `mixture.condition([0], x).mean`; where each row knows other columns,
-        `mixture.complete` takes NaN in the places to predict.
+        is one line, `mixture.condition([0], x).mean`; where each row knows other columns, or rows
+        are so many that a mixture for each fills the memory, `mixture.complete` takes NaN in the
+        places to predict.
 
         Args:
             columns: numbers of the c known columns, as `marginal` takes them.

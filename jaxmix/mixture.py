@@ -103,9 +103,9 @@ class Mixture(Distribution):
             where the row says nothing of it.
         """
         logarithms = jax.nn.log_softmax(self.joint_log_prob(self.rows(x)))
-        possible = jnp.isfinite(logarithms)
-        logarithms = jnp.where(possible, logarithms, 0.0)
-        return -jnp.sum(jnp.where(possible, jnp.exp(logarithms) * logarithms, 0.0), axis=1)
+        impossible = logarithms == -jnp.inf
+        logarithms = jnp.where(impossible, 0.0, logarithms)
+        return -jnp.sum(jnp.where(impossible, 0.0, jnp.exp(logarithms) * logarithms), axis=1)
 
     def predict(self, x: Any) -> Int[Array, " n"]:
         """The most probable component of every row."""

@@ -148,6 +148,8 @@ def test_uncertainty_of_the_component():
     slopes = jax.jit(jax.grad(lambda x: jnp.sum(mixture.posterior_entropy(x))))(jnp.array(rows))
     np.testing.assert_allclose(slopes[jnp.array([0, 2])], 0.0, atol=1e-12)
     assert slopes[1, 0] > 0
+    only = jm.Mixture(jnp.array([-jnp.inf, 0.0]), mixture.family)
+    np.testing.assert_array_equal(only.posterior_entropy(rows), 0.0)
 
 
 MISTAKES = {
