@@ -17,6 +17,7 @@ _HOMES = {
         "gaussian_mixture",
         "poisson_mixture",
     ),
+    "saving": ("load_mixture",),
     "fitting": ("fit", "Progress"),
     "restarts": ("RestartResults", "fit_restarts"),
     "result": ("FitFailed", "FitResult"),

@@ -1,4 +1,10 @@
-"""Missing entries filled in by conditional expectations (notes/missing-data.md, eq. 5)."""
+"""Rows with missing entries: what fills them, and which component they belong to.
+
+Missing entries become conditional expectations, weighed by the responsibilities of what is observed
+(notes/missing-data.md, eq. 3 to 5).
+"""
+
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -8,10 +14,30 @@ from jaxtyping import Array, Float
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import softmax
 
+ByComponent = Callable[[Float[Array, " d"]], tuple[Float[Array, " k"], Float[Array, "k d"]]]
+"""Of a row: log w_k + log p_k of what is observed, and the row as each component completes it."""
+
 
 @jax.jit
 def completed(mixture: Mixture, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
     """Rows [n d], NaN where entries are missing, with their conditional expectations there."""
+    by_component = _by_component(mixture)
+
+    def row(x: Float[Array, " d"]) -> Float[Array, " d"]:
+        logits, values = by_component(x)
+        return softmax(logits) @ values
+
+    return jnp.where(jnp.isnan(x), jax.lax.map(row, x, batch_size=128), x)
+
+
+@jax.jit
+def observed_responsibilities(mixture: Mixture, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
+    """Posterior probabilities of the components given what is observed of each row."""
+    by_component = _by_component(mixture)
+    return softmax(jax.lax.map(lambda row: by_component(row)[0], x, batch_size=128))
+
+
+def _by_component(mixture: Mixture) -> ByComponent:
     incomplete = mixture.incomplete
     # Natural parameters lose digits far from the origin: each component's own mean is its origin.
     means = mixture.means
@@ -24,8 +50,8 @@ def completed(mixture: Mixture, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
         logits, _ = incomplete.expect(table, column)
         return logits[0, 0], incomplete.complete(table, column)[0, :, 0]
 
-    def row(x: Float[Array, " d"]) -> Float[Array, " d"]:
+    def row(x: Float[Array, " d"]) -> tuple[Float[Array, " k"], Float[Array, "k d"]]:
         logits, values = jax.vmap(part)(at_origin.natural(), x - means)
-        return softmax(logits) @ (values + means)
+        return logits, values + means
 
-    return jnp.where(jnp.isnan(x), jax.lax.map(row, x, batch_size=128), x)
+    return row

@@ -5,15 +5,16 @@ to full accuracy anywhere; the fast form that fits use is in statistics.py (note
 """
 
 from functools import partial
+from os import PathLike
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
+from jaxmix.distribution import Distribution
 from jaxmix.families import Coordinates, Family
 from jaxmix.families.base import Incomplete
 from jaxmix.inputs import as_count, as_incomplete, as_matrix, column_names
@@ -23,7 +24,7 @@ from jaxmix.prior import Penalty
 from jaxmix.streams import stream
 
 
-class Mixture(eqx.Module):
+class Mixture(Distribution):
     r"""A mixture density $p(x) = \sum_k w_k\, p_k(x)$.
 
     Built by `gaussian_mixture`, `initialize`, `m_step` or `fit`; a pytree of arrays.
@@ -101,6 +102,21 @@ class Mixture(eqx.Module):
         r"""Posterior probabilities of the components, $w_k p_k(x_i) / p(x_i)$; rows sum to 1."""
         return softmax(self.joint_log_prob(self.rows(x)))
 
+    def posterior_entropy(self, x: Any) -> Float[Array, " n"]:
+        r"""How uncertain the component of every row is, $-\sum_k r_{ik} \log r_{ik}$.
+
+        Args:
+            x: data [n d], or anything that `fit` takes.
+
+        Returns:
+            Entropies [n] of the responsibilities, in nats: 0 where the component is certain, log k
+            where the row says nothing of it.
+        """
+        logarithms = jax.nn.log_softmax(self.joint_log_prob(self.rows(x)))
+        impossible = logarithms == -jnp.inf
+        logarithms = jnp.where(impossible, 0.0, logarithms)
+        return -jnp.sum(jnp.where(impossible, 0.0, jnp.exp(logarithms) * logarithms), axis=1)
+
     def predict(self, x: Any) -> Int[Array, " n"]:
         """The most probable component of every row."""
         return jnp.argmax(self.joint_log_prob(self.rows(x)), axis=1)
@@ -163,6 +179,21 @@ class Mixture(eqx.Module):
         label_key, draw_key = jax.random.split(stream(seed, "sample"))
         labels = jax.random.categorical(label_key, self.log_weights, shape=(n,))
         return self.family.draw(draw_key, labels), labels
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the mixture to a file, from which `jaxmix.load_mixture` reads the same bits.
+
+        Args:
+            path: the file, under exactly this name (nothing is appended); .npz by convention. An
+                existing file is replaced at once when the new one is complete.
+
+        Raises:
+            ValueError: if the file cannot be written, if mixtures are stacked or hold NaN, and for
+                a family that does not say in `families.BLANKS` how it is rebuilt.
+        """
+        from jaxmix.saving import save
+
+        save(self, path)
 
     def translate(self, shift: Float[Array, " d"]) -> "Mixture":
         """The mixture of x + shift, where x follows this one."""

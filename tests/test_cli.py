@@ -71,7 +71,7 @@ MISTAKES = {
     "empty file": (["{files}/empty.csv"], "empty"),
     "header only": (["{files}/header.csv"], "header"),
     "rows of unequal length": (["{files}/ragged.csv"], "line 3"),
-    "NaN": (["{files}/nan.csv"], "NaN"),
+    "NaN": (["{files}/nan.csv"], "'nan' is not a finite number"),
     "infinity": (["{files}/infinite.csv"], "inf"),
     "large integer": (["{files}/large.csv"], "2**53"),
     "text only": (["{files}/text.csv"], "number"),

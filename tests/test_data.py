@@ -150,6 +150,38 @@ BAD_CSV = {
 }
 
 
+def test_missing_entries_are_read_where_they_are_allowed(tmp_path):
+    (tmp_path / "gaps.csv").write_text("a,kind,b,w\n1,NA,NaN,2\n,y,n/a,0\nna,,-4,1.5\n")
+    table, left_out = data.read(tmp_path / "gaps.csv", sample_weights="w", missing=True)
+    np.testing.assert_array_equal(table.x, [[1, np.nan], [np.nan, np.nan], [np.nan, -4]])
+    np.testing.assert_array_equal(table.sample_weights, [2, 0, 1.5])
+    assert (table.columns, left_out) == (("a", "b"), ("kind",))
+    np.save(tmp_path / "gaps.npy", table.x)
+    again, _ = data.read(tmp_path / "gaps.npy", columns=["x2"], missing=True)
+    np.testing.assert_array_equal(again.x, table.x[:, 1:])
+
+
+@pytest.mark.parametrize(
+    ("text", "choice", "said"),
+    [
+        ("a,b\n1,2\n,4\n", {}, "line 3, column 'a': the cell is empty.*missing=True"),
+        ("a,b\n1,2\nNA,4\n", {}, "line 3 has 'NA'.*missing=True"),
+        ("a,b\n1,2\nnan,4\n", {}, "'nan' is not a finite number.*missing=True"),
+        ("a,b\n1,2\ninf,4\n", {"missing": True}, "'inf' is not a finite number.*other columns"),
+        ("a,b\n1,2\nx,4\n", {"missing": True}, "line 3 has 'x'.*other columns"),
+        ("a,b\n1,2\n3,NA\n", {"missing": True, "sample_weights": "b"}, "line 3 has 'NA'"),
+        ("a,b\n1,x\n3,y\n", {"sample_weights": "b"}, "'b' holds text; expected counts"),
+        ("a,b\n1,2\n", {"sample_weights": "c"}, "unknown column 'c'"),
+        ("a,b\n1,2\n", {"sample_weights": "b", "labels": "b"}, "both labels and sample weights"),
+        ("a,b\n1,2\n", {"sample_weights": "b", "columns": ["b"]}, "data and sample weights"),
+    ],
+)
+def test_missing_entries_and_weights_are_refused_elsewhere(text, choice, said, tmp_path):
+    (tmp_path / "gaps.csv").write_text(text)
+    with pytest.raises(ValueError, match=said):
+        data.read(tmp_path / "gaps.csv", **choice)
+
+
 @pytest.mark.parametrize(("content", "message"), BAD_CSV.values(), ids=BAD_CSV)
 def test_bad_csv_is_refused(tmp_path, content, message):
     (tmp_path / "bad.csv").write_bytes(content)

@@ -305,6 +305,37 @@ def test_a_users_own_family_fits_alone_and_in_a_product():
         jm.initialize(-x, 2, waiting)
 
 
+@pytest.mark.parametrize("family", PARTS)
+def test_marginals_and_conditionals_make_up_the_whole(family):
+    """p(known) p(rest | known) = p(row), whatever the columns and their order."""
+    mixture, row = start_of(family), X[family][7]
+    for known in ([0], [1]) if len(row) == 2 else ([1], [3, 0], [4, 2, 1], [0, 2, 3]):
+        rest = [column for column in range(len(row)) if column not in known]
+        given = mixture.condition(known, row[known])
+        parts = mixture.marginal(known).log_prob(row[None, known])[0]
+        whole = parts + given.log_prob(row[None, rest])[0]
+        assert whole == pytest.approx(float(mixture.log_prob(row[None])[0]), rel=1e-12)
+
+
+def test_moments_are_those_of_the_parts():
+    poisson = jm.poisson_mixture([0.25, 0.75], [[1.0, 2.0], [5.0, 0.5]])
+    np.testing.assert_allclose(poisson.mean, [4.0, 0.875])
+    within, between = [4.0, 0.875], 3 / 16 * np.outer([4.0, -1.5], [4.0, -1.5])
+    np.testing.assert_allclose(poisson.covariance, np.diag(within) + between)
+    with pytest.raises(ValueError, match="levels of a category have no mean"):
+        start_of("mixed").mean  # noqa: B018
+    assert start_of("mixed").marginal([4, 0]).mean.shape == (2,)
+
+
+@pytest.mark.parametrize("family", PARTS)
+def test_saved_mixtures_come_back(family, tmp_path):
+    start_of(family).save(tmp_path / "mixture.npz")
+    loaded = jm.load_mixture(tmp_path / "mixture.npz")
+    assert jax.tree.structure(loaded) == jax.tree.structure(start_of(family))
+    for again, leaf in zip(jax.tree.leaves(loaded), jax.tree.leaves(start_of(family))):
+        np.testing.assert_array_equal(again, leaf)
+
+
 BAD = [
     (lambda: jm.initialize([[0.5], [1.0]], 1, "poisson"), "whole numbers at least 0.*'x1' has 0.5"),
     (lambda: jm.initialize([[-1.0], [1.0]], 1, "categorical"), "whole numbers"),

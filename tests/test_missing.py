@@ -1,6 +1,7 @@
 """Missing entries: the likelihood of what is observed, its statistics, and what fills the gaps."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
@@ -10,6 +11,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 import jaxmix as jm
+from jaxmix.completion import observed_responsibilities
 from jaxmix.fitting import compiled_problem
 from jaxmix.inputs import as_incomplete
 
@@ -85,6 +87,14 @@ def test_gaps_are_filled_by_conditional_expectations(family):
         expected = np.exp(logits - logsumexp(logits)) @ completions
         np.testing.assert_allclose(values, expected, rtol=1e-9)
     np.testing.assert_array_equal(filled[~np.isnan(X)], X[~np.isnan(X)])
+
+
+def test_rows_belong_to_components_by_what_is_observed():
+    mixture = random_mixture(2, "diag", d=3, center=CENTER)
+    logits = np.array([marginals(mixture, row)[0] for row in X])
+    expected = np.exp(logits - logsumexp(logits, axis=1, keepdims=True))
+    shares = observed_responsibilities(mixture, jnp.asarray(X))
+    np.testing.assert_allclose(shares, expected, rtol=1e-9)
 
 
 def test_iris_with_a_fifth_of_its_entries_missing():

@@ -40,6 +40,13 @@ def test_the_readme_demonstration_prints_what_the_readme_shows(capsys):
     assert capsys.readouterr().out == fenced(text, "text")[0]
 
 
+def test_the_readme_commands_parse():
+    text = (ROOT / "README.md").read_text()
+    commands = [shlex.split(command)[1:] for command in re.findall("^jaxmix .*$", text, re.M)]
+    assert {"compare", "fit", "complete"} <= {command[0] for command in commands}
+    assert all(_parse(command) for command in commands)
+
+
 def test_the_readme_names_every_subject():
     text = (ROOT / "README.md").read_text()
     assert all(f"`{subject}`" in text for subject in (*autodiff.SUBJECTS, *teaching.SUBJECTS))

@@ -15,6 +15,7 @@ from scipy.special import softmax
 from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.mixture import BayesianGaussianMixture
 from sklearn.mixture import GaussianMixture as Oracle
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -328,3 +329,36 @@ def test_without_scikit_learn_it_says_how_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "jaxmix.sklearn")
     with pytest.raises(ImportError, match=r"pip install scikit-learn"):
         import_module("jaxmix.sklearn")
+
+
+@every_family
+def test_fitted_estimators_become_mixtures_and_back(family):
+    theirs = fitted(Oracle, n_components=2, covariance_type=family, random_state=0, max_iter=3)
+    mixture = jm.sklearn.from_sklearn(theirs)
+    rows = X[:50]
+    np.testing.assert_allclose(mixture.log_prob(rows), theirs.score_samples(rows), rtol=1e-10)
+    again = pickle.loads(pickle.dumps(jm.sklearn.to_sklearn(mixture)))
+    assert type(again) is Oracle
+    np.testing.assert_allclose(again.score_samples(rows), theirs.score_samples(rows), rtol=1e-10)
+    np.testing.assert_allclose(again.predict_proba(rows), theirs.predict_proba(rows), atol=1e-10)
+    for name in ARRAYS:
+        np.testing.assert_allclose(getattr(again, name), getattr(theirs, name), rtol=1e-9)
+    draws = [one.set_params(random_state=1).sample(20)[0] for one in (again, theirs)]
+    np.testing.assert_allclose(*draws, rtol=1e-9)
+
+
+def test_estimators_in_float32_become_mixtures_in_float32():
+    k = 64
+    theirs = Oracle(k, covariance_type="spherical", max_iter=0, random_state=0)
+    theirs = fitted(Oracle, X.astype(np.float32), **theirs.get_params())
+    mixture = jm.sklearn.from_sklearn(theirs)
+    assert mixture.means.dtype == np.float32
+    np.testing.assert_allclose(mixture.weights, theirs.weights_, rtol=1e-5)
+    assert jm.sklearn.to_sklearn(mixture).sample(100)[0].shape == (100, 2)
+
+
+def test_what_does_not_convert():
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        jm.sklearn.from_sklearn(Ours(2))
+    with pytest.raises(TypeError, match="got BayesianGaussianMixture"):
+        jm.sklearn.from_sklearn(BayesianGaussianMixture())

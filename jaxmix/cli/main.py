@@ -15,10 +15,19 @@ import tyro
 
 from jaxmix.cli.check import Check
 from jaxmix.cli.compare import Compare
+from jaxmix.cli.complete import Complete
 from jaxmix.cli.demo import Demo
+from jaxmix.cli.fit import Fit
 from jaxmix.cli.quantize import Quantize
 
-COMMANDS = {"compare": Compare, "demo": Demo, "check": Check, "quantize": Quantize}
+COMMANDS = {
+    "compare": Compare,
+    "fit": Fit,
+    "complete": Complete,
+    "demo": Demo,
+    "check": Check,
+    "quantize": Quantize,
+}
 """Subcommands by name."""
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -30,6 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _parse(sys.argv[1:] if arguments is None else list(arguments)).run() or 0
     except (ValueError, TypeError) as error:
+        return _complain(str(error))
+    except RuntimeError as error:
+        from jaxmix.result import FitFailed
+
+        if not isinstance(error, FitFailed):
+            raise
         return _complain(str(error))
     except KeyboardInterrupt:
         print("jaxmix: interrupted", file=sys.stderr)

@@ -6,13 +6,21 @@ from typing import Any
 from jaxmix.suggestions import unknown
 
 
-def named_table(name: str, columns: str | None = None, labels: str | None = None) -> Any:
+def named_table(
+    name: str,
+    columns: str | None = None,
+    labels: str | None = None,
+    sample_weights: str | None = None,
+    missing: bool = False,
+) -> Any:
     """Load a bundled table or read a file, with a word on what was left out.
 
     Args:
         name: a bundled table, or a csv, npy, png or jpg file.
         columns: names of the columns to use, separated by commas; all numeric ones if None.
         labels: the column that holds known classes.
+        sample_weights: the column of a file that says how often each row was seen.
+        missing: whether entries may be missing.
 
     Returns:
         A `data.Table`.
@@ -24,10 +32,12 @@ def named_table(name: str, columns: str | None = None, labels: str | None = None
 
     chosen = None if columns is None else [c.strip() for c in columns.split(",") if c.strip()]
     if name in data.names():
+        if sample_weights is not None:
+            raise ValueError(f"--sample-weights names a column of a file; {name} brings its own")
         return _bundled(name, chosen, labels)
     if "." not in name and "/" not in name:
         raise unknown("data set", name, (*data.names(), "FILE.csv", "FILE.npy"))
-    table, left_out = data.read(name, columns=chosen, labels=labels)
+    table, left_out = data.read(name, chosen, labels, sample_weights, missing)
     if left_out:
         print(f"left out text columns: {', '.join(left_out)}", file=sys.stderr)
     return table

@@ -14,7 +14,11 @@ import numpy as np
 
 from jaxmix.inputs import LARGEST_EXACT_INTEGER
 
+MISSING = ("", "na", "n/a", "nan", "null")
+"""Cells, in any case, that stand for missing entries where these are allowed."""
+
 _DELIMITERS = (",", "\t", ";")
+_LET_IT_BE_MISSING = "or let it be missing (missing=True; --missing where a command has it)"
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER_WITH_COMMA = re.compile(r"[+-]?\d+(,\d+)+(\.\d+)?")
 
@@ -27,12 +31,16 @@ class Sheet(NamedTuple):
         names: d column names.
         rows: n rows of d cells, without surrounding blanks.
         lines: n line numbers of the rows in the file, counting from 1.
+        has_header: whether the names stand in the file.
+        delimiter: what separates cells.
     """
 
     path: Path
     names: tuple[str, ...]
     rows: list[list[str]]
     lines: list[int]
+    has_header: bool
+    delimiter: str
 
     def cells(self, name: str) -> list[str]:
         """Return the n cells of one column."""
@@ -56,42 +64,52 @@ def read_sheet(path: Path) -> Sheet:
         ValueError: if the file is empty, binary or a header alone, if its first line is neither
             a header nor data, or if rows differ in length.
     """
-    lines, rows = _split(path, _text(path))
+    text = _text(path)
+    delimiter = _delimiter(text)
+    lines, rows = _split(path, text, delimiter)
     if not rows:
         raise ValueError(f"{path} is empty; expected a header line and rows of numbers")
     _refuse_ragged(path, lines, rows)
     names = _header(path, lines[0], rows[0])
     if names is None:
         names = tuple(f"x{column + 1}" for column in range(len(rows[0])))
-        return Sheet(path, names, rows, lines)
+        return Sheet(path, names, rows, lines, False, delimiter)
     if len(rows) == 1:
         raise ValueError(f"{path} has a header but no rows; expected rows of numbers below it")
-    return Sheet(path, names, rows[1:], lines[1:])
+    return Sheet(path, names, rows[1:], lines[1:], True, delimiter)
 
 
-def numbers(sheet: Sheet, name: str) -> np.ndarray | None:
+def is_missing(cell: str) -> bool:
+    """Whether a cell stands for a missing entry, where these are allowed."""
+    return cell.lower() in MISSING
+
+
+def numbers(sheet: Sheet, name: str, missing: bool = False) -> np.ndarray | None:
     """Read a column as numbers.
 
     Args:
         sheet: the file's cells.
         name: the column.
+        missing: whether empty cells and NA, N/A, NaN or null, in any case, become NaN.
 
     Returns:
         float64 [n], or None for a column of text.
 
     Raises:
-        ValueError: if the column mixes numbers and text, or holds an empty cell, NaN, infinity,
-            an integer above 2**53 or a decimal comma.
+        ValueError: if the column mixes numbers and text, or holds a missing entry, infinity, an
+            integer above 2**53 or a decimal comma.
     """
     cells = sheet.cells(name)
-    values = [_number(cell) for cell in cells]
+    absent = np.array([missing and is_missing(cell) for cell in cells])
+    values = [None if gap else _number(cell) for cell, gap in zip(cells, absent)]
     if None in values:
-        texts = [row for row, value in enumerate(values) if value is None and cells[row]]
+        empty = absent | np.array([not cell for cell in cells])
+        texts = [row for row, value in enumerate(values) if value is None and not empty[row]]
         if texts:
             _refuse_mixed(sheet, name, values, texts)
             return None
     column = np.array(values, np.float64)
-    for row in np.flatnonzero(~(np.abs(column) < LARGEST_EXACT_INTEGER)):
+    for row in np.flatnonzero(~(np.abs(column) < LARGEST_EXACT_INTEGER) & ~absent):
         problem = _problem(cells[row], values[row])
         if problem:
             raise ValueError(f"{sheet.path}, line {sheet.lines[row]}, column {name!r}: {problem}")
@@ -132,11 +150,11 @@ def _text(path: Path) -> str:
     return text
 
 
-def _split(path: Path, text: str) -> tuple[list[int], list[list[str]]]:
+def _split(path: Path, text: str, delimiter: str) -> tuple[list[int], list[list[str]]]:
     lines, rows = [], []
     reader = csv.reader(
         io.StringIO(text, newline=""),
-        delimiter=_delimiter(text),
+        delimiter=delimiter,
         skipinitialspace=True,
         strict=True,
     )
@@ -203,16 +221,17 @@ def _refuse_mixed(sheet: Sheet, name: str, values: list[float | None], texts: li
     if number_row is not None:
         raise ValueError(
             f"{sheet.path}: column {name!r} mixes numbers and text: line {text_line} has "
-            f"{text!r}, line {sheet.lines[number_row]} has {cells[number_row]!r}; "
-            "correct the cell or choose other columns"
+            f"{text!r}, line {sheet.lines[number_row]} has {cells[number_row]!r}; correct the cell "
+            + (_LET_IT_BE_MISSING if is_missing(text) else "or choose other columns")
         )
 
 
 def _problem(cell: str, value: float | None) -> str | None:
     if value is None:
-        return "the cell is empty; fill it in or drop the row"
+        return f"the cell is empty; fill it in, drop the row, {_LET_IT_BE_MISSING}"
     if not math.isfinite(value):
-        return f"{cell!r} is not a finite number; missing entries are NaN: drop or fill in the row"
+        advice = _LET_IT_BE_MISSING if is_missing(cell) else "or choose other columns"
+        return f"{cell!r} is not a finite number; correct the cell, drop the row, {advice}"
     is_large = abs(value) >= LARGEST_EXACT_INTEGER and _INTEGER.fullmatch(cell)
     if is_large and abs(int(cell)) > LARGEST_EXACT_INTEGER:
         return f"{cell} is an integer above 2**53, which floats would round; change the unit"

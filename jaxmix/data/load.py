@@ -92,15 +92,13 @@ def load(name: str) -> Table:
     if name not in _BUNDLED:
         raise unknown("data set", name, names())
     bundled = _BUNDLED[name]
-    wanted = [*bundled.columns, *filter(None, [bundled.sample_weights])]
     with as_file(files("jaxmix.data") / "tables" / bundled.file) as path:
-        table, _ = read(path, columns=wanted, labels=bundled.labels)
-    d = len(bundled.columns)
+        table, _ = read(path, list(bundled.columns), bundled.labels, bundled.sample_weights)
     return Table(
         name=name,
-        x=table.x[:, :d] / bundled.unit,
+        x=table.x / bundled.unit,
         columns=tuple(bundled.columns.values()),
         labels=table.labels,
-        sample_weights=table.x[:, d] if bundled.sample_weights else None,
+        sample_weights=table.sample_weights,
         source=bundled.source,
     )

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxmix.families.base import Coordinates, Family
@@ -43,6 +44,43 @@ TEMPLATES: dict[str, Template] = {
 Kind = str | type[ExponentialFamily]
 Spec = Kind | Mapping[Any, Sequence[str | int]]
 """What users write for a family: a name, their own class, or the columns of each of several."""
+
+
+Blank = Callable[[int, int, Mapping[str, Any]], Family]
+
+
+def _blank_gaussians(
+    kind: type[Covariances], k: int, d: int, settings: Mapping[str, Any]
+) -> Gaussian:
+    return Gaussian.standard(kind, k, d, jnp.float32)
+
+
+def _blank_categories(k: int, d: int, settings: Mapping[str, Any]) -> Categorical:
+    levels = tuple(int(count) for count in settings["levels"])
+    return Categorical(jnp.zeros((k, sum(levels)), jnp.float32), levels)
+
+
+def _blank_product(k: int, d: int, settings: Mapping[str, Any]) -> Product:
+    columns = tuple(tuple(int(column) for column in mine) for mine in settings["columns"])
+    kinds = zip(settings["families"], columns, strict=True)
+    parts = [BLANKS[name](k, len(mine), own) for (name, own), mine in kinds]
+    return Product(tuple(parts), columns)
+
+
+BLANKS: dict[str, Blank] = {
+    **{name: partial(_blank_gaussians, kind) for name, kind in STRUCTURES.items()},
+    "poisson": lambda k, d, settings: Poisson(jnp.zeros((k, d), jnp.float32)),
+    "bernoulli": lambda k, d, settings: Bernoulli(jnp.zeros((k, d), jnp.float32)),
+    "categorical": _blank_categories,
+    "product": _blank_product,
+}
+"""By name, the function (k, d, settings) that makes a family of these sizes and `Family.settings`,
+float32, every array of which `load_mixture` replaces; a family without an entry cannot be saved."""
+
+
+def kind_of(family: Family) -> str:
+    """The name under which a family is saved."""
+    return "product" if isinstance(family, Product) else family.name
 
 
 def structure(name: str) -> type[Covariances]:
@@ -99,6 +137,7 @@ def _numbers(
 
 
 __all__ = [
+    "BLANKS",
     "STRUCTURES",
     "TEMPLATES",
     "Bernoulli",
@@ -111,6 +150,7 @@ __all__ = [
     "Poisson",
     "Product",
     "Spec",
+    "kind_of",
     "standard",
     "structure",
 ]

@@ -7,6 +7,7 @@ the gradient methods need nothing else. notes/em.md, eq. 3 to 7, derives the int
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -18,6 +19,11 @@ Coordinates = dict[str, Array]
 Features = Callable[[Float[Array, "d rows"]], Float[Array, "f rows"]]
 Expectation = tuple[Float[Array, "k rows"], Callable[[Float[Array, "k rows"]], Float[Array, "k f"]]]
 """Log-densities of a block under each component, and the statistics of given responsibilities."""
+
+
+def other_columns(columns: tuple[int, ...], d: int) -> tuple[int, ...]:
+    """The columns of d that are not among these, in ascending order."""
+    return tuple(column for column in range(d) if column not in columns)
 
 
 class Incomplete(eqx.Module):
@@ -58,6 +64,14 @@ class Family(eqx.Module):
     @abstractmethod
     def shape(self) -> tuple[int, int]:
         """Numbers of components and of columns, (k, d)."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What, beside k, d and arrays, tells the family from others of its name, as JSON holds it.
+
+        `families.BLANKS` makes the same kind of family of it when a saved mixture is loaded.
+        """
 
     @property
     @abstractmethod
@@ -168,6 +182,22 @@ class Family(eqx.Module):
     @abstractmethod
     def take(self, order: Int[Array, " m"]) -> "Family":
         """Components in another order, or some of them."""
+
+    @property
+    @abstractmethod
+    def moments(self) -> tuple[Float[Array, "k d"], Float[Array, "k d d"]]:
+        """Mean and covariance of every component; ValueError where values are not numbers."""
+
+    @abstractmethod
+    def marginal(self, columns: tuple[int, ...]) -> "Family":
+        """The components in these columns alone, in this order; columns are checked, 0 to d-1."""
+
+    @abstractmethod
+    def condition(self, columns: tuple[int, ...], values: Float[Array, " c"]) -> "Family":
+        """The components in the other columns, in ascending order, given one row's values of these.
+
+        The values' own densities, which weigh the components, are those of `marginal(columns)`.
+        """
 
     @abstractmethod
     def draw(self, key: PRNGKeyArray, labels: Int[Array, " n"]) -> Float[Array, "n d"]:

@@ -1,5 +1,7 @@
 """Bernoulli components: yes or no in d independent columns (notes/families.md, eq. 7)."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -35,6 +37,10 @@ class Bernoulli(ExponentialFamily):
     def shape(self) -> tuple[int, int]:
         k, d = self.expectations.shape
         return k, d
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -93,6 +99,14 @@ class Bernoulli(ExponentialFamily):
 
     def from_coordinates(self, coordinates: Float[Array, "k p"]) -> Float[Array, "k p"]:
         return jax.nn.sigmoid(coordinates)
+
+    @property
+    def moments(self) -> tuple[Float[Array, "k d"], Float[Array, "k d d"]]:
+        p = self.expectations
+        return p, jax.vmap(jnp.diag)(p * (1 - p))
+
+    def marginal(self, columns: tuple[int, ...]) -> "Bernoulli":
+        return type(self)(self.expectations[:, np.array(columns)])
 
     def draw(self, key: PRNGKeyArray, labels: Int[Array, " n"]) -> Float[Array, "n d"]:
         probabilities = self.expectations[labels]

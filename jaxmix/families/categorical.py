@@ -5,6 +5,7 @@ one row a component (notes/families.md, eq. 8).
 """
 
 from itertools import pairwise
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -61,6 +62,10 @@ class Categorical(ExponentialFamily):
     @property
     def shape(self) -> tuple[int, int]:
         return self.expectations.shape[0], len(self.levels)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"levels": list(self.levels)}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -121,6 +126,15 @@ class Categorical(ExponentialFamily):
     def from_coordinates(self, coordinates: Float[Array, "k p"]) -> Float[Array, "k p"]:
         columns = [jax.nn.softmax(one, axis=-1) for one in self._by_column(coordinates)]
         return jnp.concatenate(columns, axis=-1)
+
+    @property
+    def moments(self) -> tuple[Float[Array, "k d"], Float[Array, "k d d"]]:
+        raise ValueError("levels of a category have no mean; see marginal and probabilities")
+
+    def marginal(self, columns: tuple[int, ...]) -> "Categorical":
+        chosen = [self._by_column(self.expectations)[column] for column in columns]
+        levels = tuple(self.levels[column] for column in columns)
+        return type(self)(jnp.concatenate(chosen, axis=1), levels)
 
     def draw(self, key: PRNGKeyArray, labels: Int[Array, " n"]) -> Float[Array, "n d"]:
         columns = self._by_column(safe_log(self.expectations[labels]))

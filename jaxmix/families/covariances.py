@@ -1,7 +1,8 @@
 """What the four covariance structures have in common: the interface that Gaussian builds on.
 
 A structure holds the covariances of k Gaussians in d columns and knows them only through packed
-second-order features: q numbers that stand for a symmetric matrix (notes/em.md, eq. 5).
+second-order features: q numbers that stand for a symmetric matrix (notes/em.md, eq. 5). Marginal
+and conditional covariances: notes/missing-data.md, eq. 6 and 7.
 """
 
 from abc import abstractmethod
@@ -122,6 +123,17 @@ class Covariances(eqx.Module):
     @abstractmethod
     def take(self, order: Int[Array, " m"]) -> "Covariances":
         """Components in another order, or some of them."""
+
+    @abstractmethod
+    def marginal(self, columns: tuple[int, ...]) -> "Covariances":
+        """Covariances of these columns alone, in this order."""
+
+    @abstractmethod
+    def condition(
+        self, columns: tuple[int, ...], rest: tuple[int, ...], offsets: Float[Array, "k c"]
+    ) -> tuple[Float[Array, "k r"], "Covariances"]:
+        """What these columns' offsets from their means add to the means of the rest, and the
+        covariances of the rest given these columns."""
 
 
 def as_diagonal(scale: Float[Array, "..."]) -> Float[Array, "..."]:

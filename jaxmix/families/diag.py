@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxmix.families.base import Incomplete
@@ -102,3 +103,11 @@ class Diag(Covariances):
 
     def take(self, order: Int[Array, " m"]) -> "Diag":
         return type(self)(self.variances[order])
+
+    def marginal(self, columns: tuple[int, ...]) -> "Diag":
+        return type(self)(self.variances[:, np.array(columns)])
+
+    def condition(
+        self, columns: tuple[int, ...], rest: tuple[int, ...], offsets: Float[Array, "k c"]
+    ) -> tuple[Float[Array, "k r"], "Diag"]:
+        return jnp.zeros_like(self.variances, shape=(len(offsets), len(rest))), self.marginal(rest)

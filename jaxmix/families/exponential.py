@@ -12,7 +12,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxmix.families.base import Coordinates, Family, Incomplete
+from jaxmix.families.base import Coordinates, Family, Incomplete, other_columns
 from jaxmix.prior import Penalty
 
 
@@ -53,6 +53,15 @@ class ExponentialFamily(Family):
     @abstractmethod
     def from_coordinates(self, coordinates: Float[Array, "k p"]) -> Float[Array, "k p"]:
         """Expectations from their coordinates."""
+
+    def condition(
+        self, columns: tuple[int, ...], values: Float[Array, " c"]
+    ) -> "ExponentialFamily":
+        return self.marginal(other_columns(columns, self.shape[1]))
+
+    @abstractmethod
+    def marginal(self, columns: tuple[int, ...]) -> "ExponentialFamily":
+        """The components in these columns alone, in this order; columns are independent."""
 
     @property
     def centered(self) -> bool:

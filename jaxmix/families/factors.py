@@ -1,8 +1,8 @@
 """One covariance matrix as its lower Cholesky factor: what full and tied structures share.
 
-Every function takes one factor L with Sigma = L L'; full covariances are
-these functions under vmap. Equations: notes/em.md, eq. 5 (features), notes/stopping.md, eq. 4
-(divergence), notes/gradient.md, eq. 4 (coordinates).
+Every function takes one factor L with Sigma = L L'; full covariances are these functions under
+vmap. Equations: notes/em.md, eq. 5 (features), notes/stopping.md, eq. 4 (divergence),
+notes/gradient.md, eq. 4 (coordinates), notes/missing-data.md, eq. 6 and 7 (parts of the columns).
 """
 
 import jax.numpy as jnp
@@ -76,3 +76,23 @@ def as_matrix(scale: Float[Array, "..."], d: int) -> Float[Array, "d d"]:
 def affine(factor: Float[Array, "d d"], scale: Float[Array, "..."]) -> Float[Array, "d d"]:
     """The factor of A Sigma A'."""
     return cholesky_or_zero(covariance(as_matrix(scale, len(factor)) @ factor))
+
+
+def marginal(factor: Float[Array, "d d"], columns: tuple[int, ...]) -> Float[Array, "c c"]:
+    """The factor of the covariance of these columns, in this order."""
+    return _triangular(factor[np.array(columns)])
+
+
+def condition(
+    factor: Float[Array, "d d"], columns: tuple[int, ...], rest: tuple[int, ...]
+) -> tuple[Float[Array, "r c"], Float[Array, "r r"]]:
+    """Slopes of the rest on these columns, and the factor of the rest's covariance given them."""
+    c, whole = len(columns), _triangular(factor[np.array(columns + rest)])
+    slopes = solve_triangular(whole[:c, :c], whole[c:, :c].T, lower=True, trans="T").T
+    return slopes, whole[c:, c:]
+
+
+def _triangular(root: Float[Array, "c d"]) -> Float[Array, "c c"]:
+    """The lower Cholesky factor of A A', from A by rotation: no product that would lose digits."""
+    rotated = jnp.linalg.qr(root.T, mode="r").T
+    return rotated * jnp.where(diagonal(rotated) < 0, -1.0, 1.0).astype(root.dtype)

@@ -107,3 +107,12 @@ class Full(Covariances):
 
     def take(self, order: Int[Array, " m"]) -> "Full":
         return type(self)(self.factors[order])
+
+    def marginal(self, columns: tuple[int, ...]) -> "Full":
+        return type(self)(jax.vmap(lambda factor: factors.marginal(factor, columns))(self.factors))
+
+    def condition(
+        self, columns: tuple[int, ...], rest: tuple[int, ...], offsets: Float[Array, "k c"]
+    ) -> tuple[Float[Array, "k r"], "Full"]:
+        slopes, given = jax.vmap(lambda f: factors.condition(f, columns, rest))(self.factors)
+        return jnp.einsum("krc,kc->kr", slopes, offsets), type(self)(given)

@@ -5,13 +5,15 @@ natural parameters serves the one pass; the M-step and its gain follow from the 
 expected features. Equations: notes/em.md, eq. 3 to 11, and notes/stopping.md, eq. 4.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, DTypeLike, Float, Int, PRNGKeyArray
 
-from jaxmix.families.base import Coordinates, Family, Features, Incomplete
+from jaxmix.families.base import Coordinates, Family, Features, Incomplete, other_columns
 from jaxmix.families.covariances import Covariances
 from jaxmix.families.spread import check_spread
 from jaxmix.prior import Penalty
@@ -61,6 +63,10 @@ class Gaussian(Family):
 
     def part(self, name: str) -> Float[Array, "..."]:
         return getattr(self, name)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -213,6 +219,19 @@ class Gaussian(Family):
 
     def take(self, order: Int[Array, " m"]) -> "Gaussian":
         return type(self)(self.means[order], self.structure.take(order))
+
+    @property
+    def moments(self) -> tuple[Float[Array, "k d"], Float[Array, "k d d"]]:
+        return self.means, self.matrices
+
+    def marginal(self, columns: tuple[int, ...]) -> "Gaussian":
+        return type(self)(self.means[:, np.array(columns)], self.structure.marginal(columns))
+
+    def condition(self, columns: tuple[int, ...], values: Float[Array, " c"]) -> "Gaussian":
+        rest = other_columns(columns, self.shape[1])
+        offsets = values - self.means[:, np.array(columns)]
+        shifts, structure = self.structure.condition(columns, rest, offsets)
+        return type(self)(self.means[:, np.array(rest)] + shifts, structure)
 
     def draw(self, key: PRNGKeyArray, labels: Int[Array, " n"]) -> Float[Array, "n d"]:
         shape = (len(labels), self.shape[1])

@@ -1,5 +1,7 @@
 """Poisson components: counts in d independent columns (notes/families.md, eq. 6)."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -35,6 +37,10 @@ class Poisson(ExponentialFamily):
     def shape(self) -> tuple[int, int]:
         k, d = self.expectations.shape
         return k, d
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -92,6 +98,14 @@ class Poisson(ExponentialFamily):
 
     def from_coordinates(self, coordinates: Float[Array, "k p"]) -> Float[Array, "k p"]:
         return jnp.exp(coordinates)
+
+    @property
+    def moments(self) -> tuple[Float[Array, "k d"], Float[Array, "k d d"]]:
+        rates = self.expectations
+        return rates, jax.vmap(jnp.diag)(rates)
+
+    def marginal(self, columns: tuple[int, ...]) -> "Poisson":
+        return type(self)(self.expectations[:, np.array(columns)])
 
     def draw(self, key: PRNGKeyArray, labels: Int[Array, " n"]) -> Float[Array, "n d"]:
         return jax.random.poisson(key, self.expectations[labels]).astype(self.expectations.dtype)

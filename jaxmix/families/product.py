@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from jaxmix.families.base import Coordinates, Family, Features, Incomplete
+from jaxmix.families.base import Coordinates, Family, Features, Incomplete, other_columns
 from jaxmix.prior import Penalty
 
 
@@ -46,6 +46,11 @@ class Product(Family):
     def shape(self) -> tuple[int, int]:
         k = self.families[0].shape[0]
         return k, sum(len(columns) for columns in self.columns)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        families = [[one.name, one.settings] for one in self.families]
+        return {"families": families, "columns": [list(mine) for mine in self.columns]}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -187,11 +192,45 @@ class Product(Family):
     def take(self, order: Int[Array, " m"]) -> "Product":
         return self._mapped(lambda one: one.take(order))
 
+    @property
+    def moments(self) -> tuple[Float[Array, "k d"], Float[Array, "k d d"]]:
+        k, d = self.shape
+        moments = [one.moments for one in self.families]
+        means = jnp.concatenate([mean for mean, _ in moments], axis=1)
+        matrices = jnp.zeros((k, d, d), means.dtype)
+        for (_, covariances), mine in zip(moments, self.columns, strict=True):
+            rows, columns = np.ix_(mine, mine)
+            matrices = matrices.at[:, rows, columns].set(covariances)
+        return means[:, self._order()], matrices
+
+    def _order(self) -> np.ndarray:
+        """Where each column stands among the groups' columns."""
+        return np.argsort([column for mine in self.columns for column in mine])
+
+    def marginal(self, columns: tuple[int, ...]) -> Family:
+        parts, places = [], []
+        for one, mine in self._each():
+            wanted = [column for column in columns if column in mine]
+            if wanted:
+                parts.append(one.marginal(tuple(mine.index(column) for column in wanted)))
+                places.append(tuple(columns.index(column) for column in wanted))
+        return parts[0] if len(parts) == 1 else type(self)(tuple(parts), tuple(places))
+
+    def condition(self, columns: tuple[int, ...], values: Float[Array, " c"]) -> Family:
+        rest = other_columns(columns, self.shape[1])
+        parts, places = [], []
+        for one, mine in self._each():
+            left = sorted(column for column in mine if column in rest)
+            if left:
+                known = tuple(column for column in columns if column in mine)
+                parts.append(_given(one, mine, known, values, columns))
+                places.append(tuple(rest.index(column) for column in left))
+        return parts[0] if len(parts) == 1 else type(self)(tuple(parts), tuple(places))
+
     def draw(self, key: PRNGKeyArray, labels: Int[Array, " n"]) -> Float[Array, "n d"]:
         keys = jax.random.split(key, len(self.groups))
         drawn = [one.draw(own, labels) for own, one in zip(keys, self.groups.values(), strict=True)]
-        order = np.argsort([column for mine in self.columns for column in mine])
-        return jnp.concatenate(drawn, axis=1)[:, order]
+        return jnp.concatenate(drawn, axis=1)[:, self._order()]
 
     def describe(self, columns: tuple[str, ...]) -> list[dict[str, float]]:
         tables = [one.describe(tuple(columns[j] for j in mine)) for one, mine in self._each()]
@@ -205,6 +244,23 @@ def _prefixed(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def _within(name: str, parts: tuple[str, ...]) -> tuple[str, ...]:
     """Those parts that belong to the named group, by its own names."""
     return tuple(part.removeprefix(f"{name}.") for part in parts if part.startswith(f"{name}."))
+
+
+def _given(
+    one: Family,
+    mine: tuple[int, ...],
+    known: tuple[int, ...],
+    values: Float[Array, " c"],
+    columns: tuple[int, ...],
+) -> Family:
+    """A group given the values of those of its columns that are known."""
+    # Its columns may stand in any order; what is left of them comes in ascending order.
+    ascending = tuple(sorted(mine))
+    one = one.marginal(tuple(mine.index(column) for column in ascending))
+    if not known:
+        return one
+    own = values[np.array([columns.index(column) for column in known])]
+    return one.condition(tuple(ascending.index(column) for column in known), own)
 
 
 def _num_features(family: Family) -> int:

@@ -104,6 +104,14 @@ class Spherical(Covariances):
     def take(self, order: Int[Array, " m"]) -> "Spherical":
         return type(self)(self.variances[order])
 
+    def marginal(self, columns: tuple[int, ...]) -> "Spherical":
+        return self
+
+    def condition(
+        self, columns: tuple[int, ...], rest: tuple[int, ...], offsets: Float[Array, "k c"]
+    ) -> tuple[Float[Array, "k r"], "Spherical"]:
+        return jnp.zeros_like(self.variances, shape=(len(offsets), len(rest))), self.marginal(rest)
+
 
 def similarity(scale: Float[Array, "..."]) -> Float[Array, ""]:
     """The scale of a similarity, given as a number or as a multiple of an orthogonal matrix."""

@@ -85,3 +85,12 @@ class Tied(Covariances):
 
     def take(self, order: Int[Array, " m"]) -> "Tied":
         return self
+
+    def marginal(self, columns: tuple[int, ...]) -> "Tied":
+        return type(self)(factors.marginal(self.factor, columns))
+
+    def condition(
+        self, columns: tuple[int, ...], rest: tuple[int, ...], offsets: Float[Array, "k c"]
+    ) -> tuple[Float[Array, "k r"], "Tied"]:
+        slopes, given = factors.condition(self.factor, columns, rest)
+        return offsets @ slopes.T, type(self)(given)

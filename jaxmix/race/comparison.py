@@ -5,10 +5,6 @@ means the same on any data, and reports in the user's units. The dictionary that
 content of result.json, from which every table, figure and page is made.
 """
 
-import hashlib
-import importlib.metadata
-import os
-import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxmix.circumstances import circumstances, fingerprint
 from jaxmix.data import Table, standardize
 from jaxmix.fitting import fit
 from jaxmix.inputs import as_count
@@ -126,7 +123,7 @@ def compare(
         "k": k,
         "family": family,
         "stop": {"rule": stop.rule, "tol": float(stop.tol), "max_steps": int(stop.max_steps)},
-        **_circumstances(),
+        **circumstances(),
         "data": _describe(table, units),
         "classes": _classes(table),
         "best": {
@@ -310,7 +307,7 @@ def _describe(table: Table, units: Units) -> dict[str, Any]:
         "source": table.source,
         "n": _total(table),
         "columns": list(table.columns),
-        "sha256": hashlib.sha256(np.ascontiguousarray(table.x).tobytes()).hexdigest(),
+        "sha256": fingerprint(table.x),
         "center": units.center.tolist(),
         "scale": units.scale.tolist(),
         "points": table.x[kept].tolist(),
@@ -322,15 +319,3 @@ def _classes(table: Table) -> dict[str, Any] | None:
     if table.labels is None:
         return None
     return {"names": [str(name) for name in np.unique(np.asarray(table.labels))]}
-
-
-def _circumstances() -> dict[str, Any]:
-    """What the numbers may depend on: versions, device, threads and precision."""
-    packages = ("jaxmix", "jax", "jaxlib", "optax", "numpy")
-    versions = {name: importlib.metadata.version(name) for name in packages}
-    return {
-        "versions": versions | {"python": platform.python_version()},
-        "device": jax.devices()[0].device_kind,
-        "threads": os.cpu_count(),
-        "dtype": "float64",
-    }

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from jaxmix.report.figures import figure_files
-from jaxmix.report.page import nulls, page_html
+from jaxmix.report.page import page_html
 from jaxmix.report.tables import comparison_table
+from jaxmix.report.writers import nulls, write_files
 
 TRACE_COLUMNS = ("objective", "gap", "passes", "seconds")
 
@@ -39,14 +40,7 @@ def write_folder(result: Mapping[str, Any], folder: str | Path) -> list[str]:
         "traces.csv": _traces(result),
         "report.html": page_html(result, images),
     }
-    files = {name: text.encode("utf-8") for name, text in texts.items()} | images
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            Path(folder, name).write_bytes(content)
-    except OSError as error:
-        raise ValueError(f"cannot write to {folder}: {error.strerror}") from error
-    return list(files)
+    return write_files(texts | images, folder)
 
 
 def _traces(result: Mapping[str, Any]) -> str:

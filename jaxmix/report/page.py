@@ -6,7 +6,6 @@ recorded steps from that same result, so that what is seen is what is in result.
 
 import base64
 import json
-import math
 from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
@@ -15,6 +14,7 @@ from typing import Any
 
 from jaxmix.report.drawing import COLORS, describe
 from jaxmix.report.tables import comparison_table, confusion_table
+from jaxmix.report.writers import nulls
 
 STOP_RULES = {
     "gap": "the gap, the nats of log-likelihood that one more EM step promises, is at most {tol}",
@@ -109,19 +109,6 @@ def embedded_json(result: Mapping[str, Any]) -> str:
     kept = [trace for trace in result["traces"] if trace["start"] in starts]
     text = json.dumps(nulls({**result, "traces": kept}), separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
-
-
-def nulls(value: Any) -> Any:
-    """Copy a nested result with NaN and infinities replaced by None, which JSON can hold.
-
-    >>> nulls({"gap": [1.0, float("inf")]})
-    {'gap': [1.0, None]}
-    """
-    if isinstance(value, Mapping):
-        return {key: nulls(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [nulls(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _asset(name: str) -> str:

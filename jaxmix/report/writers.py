@@ -1,4 +1,4 @@
-"""A table and its writers: csv, Markdown, LaTeX, HTML and plain text.
+"""A table and its writers: csv, Markdown, LaTeX, HTML and plain text; and files in a folder.
 
 Numbers are formatted in one place (`FORMATS`), so that every written table shows the same
 digits; only the csv keeps full precision, for people who compute with it. A column that holds
@@ -8,9 +8,10 @@ text is set to the left, numbers to the right.
 import csv
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 MISSING = "-"
@@ -21,6 +22,38 @@ Cell = str | float | int | None
 def is_number(value: Any) -> bool:
     """Whether a value of result.json is a finite number: failed methods leave null or NaN."""
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def nulls(value: Any) -> Any:
+    """Copy a nested result with NaN and infinities replaced by None, which JSON can hold.
+
+    >>> nulls({"gap": [1.0, float("inf")]})
+    {'gap': [1.0, None]}
+    """
+    if isinstance(value, Mapping):
+        return {key: nulls(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [nulls(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_files(texts: Mapping[str, str | bytes], folder: str | Path) -> list[str]:
+    """Write files by their names into a folder, which is made if it does not exist.
+
+    Returns:
+        The names. Files of the same names are replaced.
+
+    Raises:
+        ValueError: if the folder cannot be written.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for name, content in texts.items():
+            encoded = content.encode("utf-8") if isinstance(content, str) else content
+            Path(folder, name).write_bytes(encoded)
+    except OSError as error:
+        raise ValueError(f"cannot write to {folder}: {error.strerror}") from error
+    return list(texts)
 
 
 def _decimals(value: float) -> str:

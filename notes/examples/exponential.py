@@ -27,6 +27,10 @@ class Waiting(jm.families.ExponentialFamily):
         return self.expectations.shape
 
     @property
+    def settings(self):
+        return {}
+
+    @property
     def sizes(self):
         return {"waits": self.expectations.size}
 
@@ -78,6 +82,14 @@ class Waiting(jm.families.ExponentialFamily):
 
     def from_coordinates(self, coordinates):
         return jnp.exp(coordinates)
+
+    @property
+    def moments(self):
+        waits = self.expectations
+        return waits, jax.vmap(jnp.diag)(waits**2)
+
+    def marginal(self, columns):
+        return type(self)(self.expectations[:, np.array(columns)])
 
     def draw(self, key, labels):
         waits = self.expectations[labels]

@@ -1,0 +1,126 @@
+"""The best of several starts, as `fit` and `complete` fit a table; ridge and starts in words."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.console import Console
+
+from jaxmix.cli.ridge import default_ridge
+from jaxmix.data import Table
+from jaxmix.families import STRUCTURES
+from jaxmix.inputs import as_count
+from jaxmix.loop import Outcome
+from jaxmix.race.contenders import Contender, contenders
+from jaxmix.report.tables import REACHED_WITHIN
+from jaxmix.restarts import RestartResults, fit_restarts
+from jaxmix.result import FitResult
+from jaxmix.stopping import Stop
+
+
+class Fitted(NamedTuple):
+    """Fits of a table from several starts, and what they were told."""
+
+    runs: RestartResults
+    contender: Contender
+    ridge: float
+    ridge_is_default: bool
+    seed: int
+
+    @property
+    def best(self) -> FitResult:
+        """The usable fit of highest objective; `FitFailed` where there is none."""
+        return self.runs.best
+
+    @property
+    def reached(self) -> int:
+        """How many starts came as high as the best, within a thousandth of a nat."""
+        top = float(self.best.objective) - REACHED_WITHIN
+        return sum(float(result.objective) >= top for result in self.runs.usable)
+
+    @property
+    def failed(self) -> int:
+        """How many starts ended DEGENERATE or NONFINITE."""
+        return len(self.runs.results) - len(self.runs.usable)
+
+    def to_text(self) -> str:
+        """The best fit on one screen, with the ridge and the starts."""
+        finished = sum(run.outcome == Outcome.CONVERGED for run in self.runs.results)
+        starts = (
+            f"{len(self.runs.results)} of seed {self.seed}: {finished} converged, {self.failed} "
+            f"failed, {self.reached} reached the best within {REACHED_WITHIN:g} nats"
+        )
+        return f"{self.best.summary()}\n\n{'ridge':<15} {self._ridge}\n{'starts':<15} {starts}\n"
+
+    @property
+    def _ridge(self) -> str:
+        if not self.ridge_is_default:
+            return f"{self.ridge:g}" if self.ridge else "none"
+        if not self.ridge:
+            return "none"
+        return f"{self.ridge:.3g}, a millionth of the smallest column variance (--ridge 0 for none)"
+
+
+def fitted(
+    table: Table,
+    k: int,
+    family: str,
+    method: str = "em",
+    starts: int = 8,
+    seed: int = 0,
+    ridge: float | None = None,
+    stop: Stop | None = None,
+    missing: bool = False,
+) -> Fitted:
+    """Fit a table from several starts in one compiled program.
+
+    Args:
+        table: data in the user's units, NaN where entries are missing.
+        k: number of components.
+        family: a family's name.
+        method: one method by name, with settings in parentheses.
+        starts: how many starts.
+        seed: seed of the first start; the others follow.
+        ridge: in squared units of the data; `default_ridge` if None, for Gaussians.
+        stop: `Stop()` if None.
+        missing: whether entries may be missing.
+
+    Returns:
+        A `Fitted`.
+
+    Raises:
+        ValueError, TypeError: as `fit_restarts`, and where not one method is named.
+    """
+    named, num_starts = contenders(method), as_count(starts, "starts")
+    if len(named) != 1:
+        raise ValueError(f"expected one method, got {len(named)}; jaxmix compare takes several")
+    is_default = ridge is None
+    if ridge is None:
+        ridge = default_ridge(table.x, table.sample_weights) if family in STRUCTURES else 0.0
+    with Console(stderr=True).status(f"fitting {k} components from {num_starts} starts"):
+        runs = fit_restarts(
+            _Frame(table),
+            k,
+            named[0].method,
+            family,
+            num_starts,
+            seed,
+            stop=stop,
+            ridge=ridge,
+            sample_weights=table.sample_weights,
+            missing=missing,
+        )
+    return Fitted(runs, named[0], ridge, is_default, seed)
+
+
+class _Frame:
+    """A table's x as a data frame shows it, so that messages and results name its columns."""
+
+    def __init__(self, table: Table):
+        self.columns, self._x = table.columns, table.x
+
+    def to_numpy(self) -> np.ndarray:
+        return self._x
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        return zip(self.columns, self._x.T)
