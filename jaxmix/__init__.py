@@ -19,6 +19,7 @@ _HOMES = {
     ),
     "saving": ("load_mixture",),
     "fitting": ("fit", "Progress"),
+    "latent": ("LatentFit", "fit_latent"),
     "restarts": ("RestartResults", "fit_restarts"),
     "result": ("FitFailed", "FitResult"),
     "loop": ("Outcome",),
