@@ -42,9 +42,8 @@ class Epoch(eqx.Module):
         rows = self.order.at[begin + places].get(mode="clip")
         block, row = jnp.divmod(rows, self.data.x.shape[2])
         weights = jnp.where(places < self.size(j), self.data.sample_weights[block, row], 0.0)
-        return in_blocks(
-            self.data.x[block, :, row], weights, min(self.length, self.data.x.shape[2])
-        )
+        longest = min(self.length, self.data.x.shape[2])
+        return in_blocks(self.data.x[block, :, row], weights, longest)
 
     def share(self, j: Int[Array, ""]) -> Float[Array, ""]:
         """The share of all rows that batch j holds."""
@@ -76,8 +75,10 @@ def _visits(
     """Rows of positive weight in random order, the others behind them; how many those are."""
     present = jnp.ravel(data.sample_weights) > 0
     key = jax.random.fold_in(stream(seed, "batches"), number)
-    order = jax.random.permutation(key, present.size)
-    return order[jnp.argsort(~present[order])], jnp.sum(present)
+    draws = jax.random.bits(key, present.shape, jnp.uint32) >> 1
+    draws = jnp.where(present, draws, jnp.iinfo(jnp.uint32).max)
+    rows = jnp.arange(present.size, dtype=jnp.int32)
+    return jax.lax.sort((draws, rows), num_keys=1)[1], jnp.sum(present, dtype=jnp.int32)
 
 
 def check_batches(count: Any, name: str, seed: Any) -> None:

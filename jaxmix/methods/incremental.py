@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxmix.methods.base import Cost, Info, Method
-from jaxmix.methods.batches import Epoch, check_batches, partition
+from jaxmix.methods.batches import check_batches, partition
 from jaxmix.mixture import Mixture
 from jaxmix.problem import Problem
 
@@ -57,15 +57,19 @@ class IncrementalEM(Method):
         check_batches(self.num_batches, "num_batches", self.seed)
 
     def init(self, problem: Problem, mixture: Mixture) -> IncrementalState:
-        batches = self._batches(problem)
+        return IncrementalState(mixture, self._expect_all(problem, mixture))
+
+    @jax.jit
+    def _expect_all(self, problem: Problem, mixture: Mixture) -> Float[Array, "batches k f"]:
+        batches = partition(problem.data, self.seed, self.num_batches)
 
         def expect(j: Int[Array, ""]) -> Float[Array, "k f"]:
             return problem.expect(mixture, batches.batch(j))[1]
 
-        return IncrementalState(mixture, jax.lax.map(expect, jnp.arange(self.num_batches)))
+        return jax.lax.map(expect, jnp.arange(self.num_batches))
 
     def step(self, problem: Problem, state: IncrementalState) -> tuple[IncrementalState, Info]:
-        batches = self._batches(problem)
+        batches = partition(problem.data, self.seed, self.num_batches)
 
         def visit(
             j: Int[Array, ""], carry: tuple[IncrementalState, Float[Array, "k f"]]
@@ -82,6 +86,3 @@ class IncrementalEM(Method):
 
     def finish(self, state: IncrementalState) -> Mixture:
         return state.mixture
-
-    def _batches(self, problem: Problem) -> Epoch:
-        return partition(problem.data, self.seed, self.num_batches)

@@ -47,8 +47,7 @@ class StochasticGradient(Method):
     Args:
         optimizer: an optax factory such as `optax.adam`, whose numbers follow by name and are
             traced; or a ready optimizer. Without a line search.
-        batch_size: most rows of a batch. 100 give a gradient some three digits less noise than the
-            step needs early on, at little more than the cost of a row.
+        batch_size: most rows of a batch; more rows make a step less noisy and steps fewer.
         seed: chooses the order of the rows, anew in every pass.
         learning_rate: passed to the factory, like any other setting; 0.01 where a factory takes one
             and none is given.
@@ -82,11 +81,8 @@ class StochasticGradient(Method):
         **settings: Any,
     ):
         check_batches(batch_size, "batch_size", seed)
-        self.optimizer, self.batch_size, self.seed = (
-            Optimizer(optimizer, settings),
-            batch_size,
-            seed,
-        )
+        self.optimizer = Optimizer(optimizer, settings)
+        self.batch_size, self.seed = batch_size, seed
         if self.optimizer.searches:
             raise ValueError(
                 f"{self.optimizer.name} searches along lines, which needs the objective of all "
