@@ -90,6 +90,17 @@ def test_orders_are_random_and_new_in_every_epoch_and_seed():
     assert np.sum((counts - 50) ** 2 / 50) < 150
 
 
+def test_batches_are_the_same_without_64_bits():
+    def order():
+        blocks = in_blocks(jnp.ones((30, 1), jnp.float32), rows=16)
+        return epoch_in_batches(blocks, 2, 1, SIZE).order.tolist()
+
+    with jax.enable_x64(False):
+        narrow = order()
+    assert narrow == order()
+    assert sorted(narrow) == list(range(32))
+
+
 def test_batches_are_unbiased_samples_of_all_rows():
     mixture = PROBLEM.enter(START)
     epoch = epoch_in_batches(PROBLEM.data, 0, 0, SIZE)

@@ -76,7 +76,7 @@ def _visits(
     present = jnp.ravel(data.sample_weights) > 0
     key = jax.random.fold_in(stream(seed, "batches"), number)
     draws = jax.random.bits(key, present.shape, jnp.uint32) >> 1
-    draws = jnp.where(present, draws, jnp.iinfo(jnp.uint32).max)
+    draws = jnp.where(present, draws, ~jnp.uint32(0))
     rows = jnp.arange(present.size, dtype=jnp.int32)
     return jax.lax.sort((draws, rows), num_keys=1)[1], jnp.sum(present, dtype=jnp.int32)
 
@@ -84,5 +84,5 @@ def _visits(
 def check_batches(count: Any, name: str, seed: Any) -> None:
     """Raise unless a size or number of batches and a seed can be used."""
     as_count(count, name)
-    if not isinstance(seed, Tracer | jax.Array) and as_count(seed, "seed", least=0) >= 2**31:
+    if not isinstance(seed, Tracer) and as_count(seed, "seed", least=0) >= 2**31:
         raise ValueError(f"seed must be below 2**31, got {seed}")
