@@ -29,7 +29,10 @@ _HOMES = {
     "starts": ("initialize",),
     "clustering": ("kmeans",),
     "matching": ("match",),
-    "methods": ("EM", "Cost", "GradientAscent", "Info", "Method"),
+    "methods": (
+        *("EM", "Cost", "GradientAscent", "IncrementalEM", "Info", "Method", "OnlineEM"),
+        "StochasticGradient",
+    ),
     "numerics": ("logsumexp", "pairwise_distances", "softmax"),
     "steps": (
         "e_step",

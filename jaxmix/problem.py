@@ -18,6 +18,7 @@ from jaxmix.numerics import has_no_factor
 from jaxmix.prior import Penalty, Prior, penalty
 from jaxmix.statistics import (
     Blocks,
+    Pass,
     Table,
     autodiff_log_likelihood,
     classified_statistics,
@@ -95,6 +96,11 @@ class Problem(eqx.Module):
     def log_likelihood(self, mixture: Mixture) -> Float[Array, ""]:
         """The marginal log-likelihood without any penalty, in nats."""
         return autodiff_log_likelihood(self._features(mixture), mixture.natural(), self.data)
+
+    def expect(self, mixture: Mixture, rows: Blocks) -> Pass:
+        """Log-likelihood and expected statistics of some of the rows, a batch of a pass."""
+        table = mixture.natural(self.penalty.ridge)
+        return expected_statistics(self._features(mixture), table, rows)
 
     def _features(self, mixture: Mixture) -> Features | Incomplete:
         return mixture.incomplete if self.missing else mixture.family.features

@@ -197,6 +197,28 @@ REFUSED = {
     "size of a sample": (lambda: START.sample(-1), ValueError, "expected n >= 0, got -1"),
     "number of labels": (lambda: jm.maximum_likelihood(X, [0, 1]), ValueError, "labels must be"),
     "mixtures to match": (lambda: jm.match(START, START.take([0])), ValueError, "one shape"),
+    "size of a batch": (lambda: jm.OnlineEM(0), ValueError, "batch_size >= 1, got 0"),
+    "part of a row": (lambda: jm.OnlineEM(2.5), TypeError, "whole number for batch_size, got 2.5"),
+    "exponent": (lambda: jm.OnlineEM(exponent=1.5), ValueError, r"in \[0, 1\], got 1.5"),
+    "exponent in words": (lambda: jm.OnlineEM(exponent="1"), TypeError, "must be a number"),
+    "average": (lambda: jm.OnlineEM(average=1), TypeError, "True or False, got 1"),
+    "seed of batches": (lambda: jm.OnlineEM(seed=2**31), ValueError, r"below 2\*\*31"),
+    "number of batches": (lambda: jm.IncrementalEM(0), ValueError, "num_batches >= 1, got 0"),
+    "line search in batches": (
+        lambda: jm.StochasticGradient(optax.lbfgs),
+        ValueError,
+        "lbfgs searches along lines",
+    ),
+    "ready line search in batches": (
+        lambda: jm.StochasticGradient(optax.lbfgs()),
+        ValueError,
+        "use jaxmix.GradientAscent",
+    ),
+    "setting in batches": (
+        lambda: jm.StochasticGradient(batchsize=3),
+        ValueError,
+        "unknown setting of adam 'batchsize'",
+    ),
     "labelings": (
         lambda: jm.scores.adjusted_rand_index([0], [0, 1]),
         ValueError,

@@ -27,8 +27,9 @@ class Compare:
     """Covariances: full, tied, diag or spherical."""
 
     methods: str = "em, lbfgs, adam(gradient='autodiff'), adam, sgd"
-    """Methods to compare: em, any optax optimizer by name, or FILE.py:Class, each with settings in
-    parentheses, as in "em, adam(learning_rate=0.05)"."""
+    """Methods to compare: em, online, incremental, any optax optimizer by name, also as
+    minibatch-adam, or FILE.py:Class, each with settings in parentheses, as in
+    "em, adam(learning_rate=0.05)"."""
 
     starts: int = 1
     """Number of starts; each method runs from every one of them."""

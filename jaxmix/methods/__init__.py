@@ -3,5 +3,17 @@
 from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.methods.em import EM
 from jaxmix.methods.gradient import GradientAscent
+from jaxmix.methods.incremental import IncrementalEM
+from jaxmix.methods.online import OnlineEM
+from jaxmix.methods.stochastic import StochasticGradient
 
-__all__ = ["EM", "Cost", "GradientAscent", "Info", "Method"]
+__all__ = [
+    "EM",
+    "Cost",
+    "GradientAscent",
+    "IncrementalEM",
+    "Info",
+    "Method",
+    "OnlineEM",
+    "StochasticGradient",
+]

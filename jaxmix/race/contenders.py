@@ -1,6 +1,7 @@
 """Methods by name, as a command line or a study writes them.
 
-"em, adam(learning_rate=0.05), mine.py:Heavyball" names two methods of the kit and one of a user's.
+"em, adam(learning_rate=0.05), mine.py:Heavyball" names two methods of the kit and one of a user's;
+"online", "incremental" and "minibatch-adam" are those that move in batches.
 Default rates are constants, chosen once for standardized columns and never tuned on the data.
 """
 
@@ -14,12 +15,25 @@ from typing import Any
 import equinox as eqx
 import optax
 
-from jaxmix.methods import EM, GradientAscent, Method
+from jaxmix.methods import (
+    EM,
+    GradientAscent,
+    IncrementalEM,
+    Method,
+    OnlineEM,
+    StochasticGradient,
+)
 from jaxmix.suggestions import unknown
 from jaxmix.user_files import defined_in
 
 DEFAULT = "em, lbfgs, adam(gradient='autodiff'), adam, sgd"
 """What is compared when nothing is chosen."""
+
+KINDS: dict[str, type[Method]] = {"em": EM, "online": OnlineEM, "incremental": IncrementalEM}
+"""The kit's methods that take no optimizer."""
+
+MINIBATCH = "minibatch"
+"""Before an optimizer's name, that it takes a step a batch."""
 
 RATES: dict[str, dict[str, Any]] = {
     "adam": {"learning_rate": 0.05},
@@ -41,6 +55,10 @@ TITLES = {
     "adam": "Adam (Fisher)",
     "adam(gradient='autodiff')": "Adam (jax.grad)",
     "sgd": "SGD with momentum",
+    "online": "online EM",
+    "incremental": "incremental EM",
+    "minibatchadam": "minibatch Adam",
+    "minibatchsgd": "minibatch SGD with momentum",
 }
 
 
@@ -56,8 +74,9 @@ def contenders(names: str = DEFAULT) -> tuple[Contender, ...]:
     """The methods that a comma-separated list names.
 
     Args:
-        names: "em", "lbfgs", "adam", "sgd", another optax optimizer, or "FILE.py:Class"; each may
-            have settings in parentheses, as in "adam(learning_rate=0.05, gradient='autodiff')".
+        names: "em", "online", "incremental", "lbfgs", "adam", "sgd", another optax optimizer,
+            "minibatch-adam" and the like, or "FILE.py:Class"; each may have settings in
+            parentheses, as in "adam(learning_rate=0.05, gradient='autodiff')".
 
     Returns:
         One `Contender` a name, in order.
@@ -102,13 +121,15 @@ def _contender(text: str) -> Contender:
     name = matched["name"].lower().replace("-", "")
     if matched["file"]:
         method = _build(_user_class(matched["file"], matched["name"]), matched["name"], settings)
-    elif name == "em":
-        method = _build(EM, "em", settings)
-    elif name in OPTIMIZERS:
-        settings = {**RATES.get(name, {}), **settings}
-        method = GradientAscent(getattr(optax, name), **settings)
+    elif name in KINDS:
+        method = _build(KINDS[name], name, settings)
+    elif name.removeprefix(MINIBATCH) in OPTIMIZERS:
+        optimizer = name.removeprefix(MINIBATCH)
+        kind = GradientAscent if optimizer == name else StochasticGradient
+        method = kind(getattr(optax, optimizer), **{**RATES.get(optimizer, {}), **settings})
     else:
-        raise unknown("method", matched["name"], ("em", *OPTIMIZERS, "FILE.py:Class"))
+        known = (*KINDS, *OPTIMIZERS, f"{MINIBATCH}-adam", "FILE.py:Class")
+        raise unknown("method", matched["name"], known)
     written = name + (matched["call"] or "") if not matched["file"] else text
     return Contender(TITLES.get(written.replace('"', "'"), text), _words(method, settings), method)
 
@@ -135,13 +156,13 @@ def _build(kind: Callable[..., Method], name: str, settings: dict[str, Any]) -> 
 
 def _words(method: Method, settings: dict[str, Any]) -> str:
     """The method with every setting that is in force."""
-    if isinstance(method, GradientAscent):
-        shown = {**method.numbers, **dict(method.constants), "gradient": method.gradient}
-        inside = ", ".join([method.optimizer.__name__, *(f"{k}={v!r}" for k, v in shown.items())])
-    else:
-        values = {f.name: getattr(method, f.name) for f in dataclasses.fields(method)}
-        inside = ", ".join(f"{name}={value!r}" for name, value in values.items())
-    return f"{type(method).__name__}({inside})"
+    shown = {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}
+    words = [f"{name}={value!r}" for name, value in shown.items() if name != "optimizer"]
+    if isinstance(method, GradientAscent | StochasticGradient):
+        optimizer = method.optimizer
+        inside = [f"{name}={value!r}" for name, value in optimizer.settings.items()]
+        words = [optimizer.name, *inside, *words]
+    return f"{type(method).__name__}({', '.join(words)})"
 
 
 def _user_class(file: str, name: str) -> Callable[..., Method]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxmix.families import Gaussian
+from jaxmix.methods.online import stepwise
 from jaxmix.mixture import Mixture
 from jaxmix.prior import Penalty
 from jaxmix.problem import Problem
@@ -45,14 +46,11 @@ def mean_statistics(mixture: Mixture, ridge: Float[Array, ""]) -> Float[Array, "
 def stepwise_update(
     problem: Problem, mixture: Mixture, step_size: Float[Array, ""]
 ) -> tuple[Mixture, Float[Array, ""]]:
-    r"""One step of online EM, and the mean log-likelihood of its rows before the step.
+    """One step of online EM, and the mean log-likelihood of its rows before the step.
 
-    $\bar s \leftarrow (1 - \gamma) \bar s + \gamma S / n$, then the M-step from $\bar s$.
-
-    Source: Cappe & Moulines (2009), JRSS B 71, section 2.4.
+    Source: notes/online.md, eq. 2; Cappe & Moulines (2009), JRSS B 71, section 2.4.
     """
     evaluation = problem.evaluate(mixture)
-    known = mean_statistics(mixture, problem.penalty.ridge)
-    seen = evaluation.statistics / problem.total
-    moved = mixture.maximize(known + step_size * (seen - known), problem.penalty)
+    known = problem.total * mean_statistics(mixture, problem.penalty.ridge)
+    moved = stepwise(problem, mixture, known, evaluation.statistics, step_size)[1]
     return moved, evaluation.objective / problem.total

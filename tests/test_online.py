@@ -1,0 +1,304 @@
+"""Methods that move batch by batch: their batches, textbook versions in NumPy, and limits."""
+
+import helpers
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from helpers import COUNTS, FRACTIONS, PRIOR, PROBLEMS, X
+from jax.flatten_util import ravel_pytree
+from scipy.special import logsumexp
+
+import jaxmix as jm
+from jaxmix import compiling
+from jaxmix.loop import Outcome
+from jaxmix.methods.batches import epoch_in_batches, partition
+from jaxmix.race.contenders import contenders
+from jaxmix.statistics import in_blocks
+
+FAMILY, RIDGE = "full", PROBLEMS["penalized"]["ridge"]
+START = helpers.start_of(FAMILY)
+PROBLEM = helpers.problem_of("penalized")
+SIZE, WHOLE = 20, 10**6
+"""Rows of a batch: four batches make a pass, and one does."""
+
+METHODS = {
+    "online": jm.OnlineEM(batch_size=SIZE),
+    "incremental": jm.IncrementalEM(num_batches=4),
+    "stochastic": jm.StochasticGradient(optax.sgd, batch_size=SIZE, learning_rate=0.1),
+}
+every_method = pytest.mark.parametrize("name", METHODS)
+
+
+def fit(method, x=X, start=START, max_steps=5, **settings):
+    """A fit that ends by its number of steps alone."""
+    return jm.fit(x, start, method, stop=jm.Stop(tol=1e-25, max_steps=max_steps), **settings)
+
+
+def fit_penalized(method, **settings):
+    return fit(method, **PROBLEMS["penalized"], **settings)
+
+
+def assert_same_runs(one, other, tolerance=1e-9):
+    np.testing.assert_allclose(one.history, other.history, rtol=tolerance)
+    a, b = helpers.parameters(one.mixture), helpers.parameters(other.mixture)
+    np.testing.assert_allclose(a, b, rtol=tolerance)
+
+
+def rows_of(blocks):
+    """Rows of positive weight of a batch, in the user's units, and their weights."""
+    x, weights = np.swapaxes(blocks.x, 1, 2).reshape(-1, 2), np.ravel(blocks.sample_weights)
+    return x[weights > 0] + np.asarray(PROBLEM.center), weights[weights > 0]
+
+
+def samples(number):
+    """Batches of an epoch, whose weights make each stand for all rows."""
+    epoch = epoch_in_batches(PROBLEM.data, 0, number, SIZE)
+    return [rows_of(epoch.sample(jnp.int32(j))) for j in range(int(epoch.num_batches))]
+
+
+@pytest.mark.parametrize(("n", "most"), [(80, 20), (70, 20), (3, 20)])
+def test_every_row_is_in_one_batch_and_padding_in_none(n, most):
+    weights = np.where(np.arange(n) % 4 == 1, 0.0, 2.0)
+    blocks = in_blocks(jnp.arange(1.0, n + 1)[:, None], jnp.asarray(weights), rows=16)
+    for epoch in (epoch_in_batches(blocks, 0, 3, most), partition(blocks, 0, 4)):
+        batches = [epoch.batch(jnp.int32(j)) for j in range(int(epoch.num_batches))]
+        held = [np.ravel(batch.x)[np.ravel(batch.sample_weights) > 0] for batch in batches]
+        sizes = [len(one) for one in held]
+        assert sorted(np.concatenate(held)) == list(1 + np.flatnonzero(weights))
+        assert max(sizes) - min(sizes) <= 1
+        assert all(np.isin(batch.sample_weights, [0, 2]).all() for batch in batches)
+    epoch = epoch_in_batches(blocks, 0, 3, most)
+    assert epoch.num_batches == -(-np.count_nonzero(weights) // most)
+    assert epoch.order.tolist()[int(epoch.num_rows) :] == sorted(
+        set(range(blocks.sample_weights.size)) - set(np.flatnonzero(weights))
+    )
+
+
+def test_orders_are_random_and_new_in_every_epoch_and_seed():
+    orders = [
+        epoch_in_batches(PROBLEM.data, seed, number, SIZE).order[: len(X)].tolist()
+        for seed, number in ((0, 0), (0, 0), (0, 1), (1, 0))
+    ]
+    assert orders[0] == orders[1]
+    assert all(orders[0] != other for other in orders[2:])
+    draws = jax.vmap(lambda number: epoch_in_batches(PROBLEM.data, 0, number, SIZE).order)
+    firsts = np.asarray(draws(jnp.arange(4000)))[:, 0]
+    counts = np.bincount(firsts, minlength=len(X))
+    # Chi-square with 79 degrees of freedom: 150 is beyond a chance of 1e-5.
+    assert np.sum((counts - 50) ** 2 / 50) < 150
+
+
+def test_batches_are_the_same_without_64_bits():
+    def order():
+        blocks = in_blocks(jnp.ones((30, 1), jnp.float32), rows=16)
+        return epoch_in_batches(blocks, 2, 1, SIZE).order.tolist()
+
+    with jax.enable_x64(False):
+        narrow = order()
+    assert narrow == order()
+    assert sorted(narrow) == list(range(32))
+
+
+def test_batches_are_unbiased_samples_of_all_rows():
+    mixture = PROBLEM.enter(START)
+    epoch = epoch_in_batches(PROBLEM.data, 0, 0, SIZE)
+    expect = jax.jit(lambda j: PROBLEM.expect(mixture, epoch.sample(j))[1] * epoch.share(j))
+    total = sum(expect(jnp.int32(j)) for j in range(int(epoch.num_batches)))
+    np.testing.assert_allclose(total, PROBLEM.evaluate(mixture).statistics, rtol=1e-12)
+
+
+def responsibilities(x, mixture):
+    logits = helpers.joint(x, mixture, RIDGE)
+    return np.exp(logits - logsumexp(logits, axis=1, keepdims=True))
+
+
+def statistics(x, weights, shares):
+    """Counts, sums and second moments."""
+    r = shares * weights[:, None]
+    return [r.sum(axis=0), r.T @ x, np.einsum("nk,ni,nj->kij", r, x, x)]
+
+
+def m_step(sums):
+    """Full covariances by notes/em.md, eq. 10."""
+    counts, firsts, seconds = sums
+    kappa, pull = PRIOR.mean_strength, PRIOR.mean
+    means = (firsts + kappa * pull) / (counts + kappa)[:, None]
+    covariances = []
+    for n, first, second, mean in zip(counts, firsts, seconds, means):
+        scatter = second - np.outer(first, mean) - np.outer(mean, first) + n * np.outer(mean, mean)
+        offset = mean - pull
+        scatter += n * RIDGE * np.eye(2) + kappa * np.outer(offset, offset)
+        covariances.append((scatter + PRIOR.covariance_scale) / (n + PRIOR.covariance_strength))
+    pseudo = counts + PRIOR.weight_concentration - 1
+    covariances = (np.array(covariances) + np.swapaxes(covariances, 1, 2)) / 2
+    return jm.gaussian_mixture(pseudo / pseudo.sum(), means, covariances)
+
+
+def textbook_online(num_epochs):
+    """The mixture after every epoch: the average covers the second half, or what doubling left."""
+    mixture, t, reported = START, 0, []
+    known, seen = statistics(X, FRACTIONS, responsibilities(X, START)), []
+    for number in range(num_epochs):
+        for j, (x, weights) in enumerate(samples(number)):
+            t += 1
+            rate, new = (t + 1) ** -0.6, statistics(x, weights, responsibilities(x, mixture))
+            known = [(1 - rate) * a + rate * b for a, b in zip(known, new)]
+            mixture = m_step(known)
+            if (number, j) in ((0, 2), (1, 0), (2, 0), (4, 0)):
+                seen = []
+            seen.append(known)
+        reported.append(m_step([np.mean(parts, axis=0) for parts in zip(*seen)]))
+    return reported
+
+
+def test_online_em_is_the_textbooks():
+    result = fit_penalized(METHODS["online"], record="all")
+    for step, mixture in enumerate(textbook_online(5), start=1):
+        ours = jax.tree.map(lambda leaf, step=step: leaf[step], result.path)
+        np.testing.assert_allclose(helpers.parameters(ours), helpers.parameters(mixture), rtol=1e-9)
+    assert int(result.cost.passes) == 10
+    assert int(result.cost.gradients) == 0
+
+
+def test_incremental_em_is_that_of_neal_and_hinton_and_its_free_energy_never_falls():
+    result = fit_penalized(METHODS["incremental"], record="all")
+    epoch = partition(PROBLEM.data, 0, 4)
+    batches = [rows_of(epoch.batch(jnp.int32(j))) for j in range(4)]
+    x, weights = (np.concatenate(parts) for parts in zip(*batches))
+    mixture, shares = START, [responsibilities(rows, START) for rows, _ in batches]
+    energies = []
+    for step in range(1, 6):
+        for j, (rows, _) in enumerate(batches):
+            shares[j] = responsibilities(rows, mixture)
+            r = np.concatenate(shares)
+            mixture = m_step(statistics(x, weights, r))
+            bound = np.sum(r * (helpers.joint(x, mixture, RIDGE) - np.log(r)), axis=1)
+            energies.append(weights @ bound + helpers.log_penalty(mixture, PRIOR))
+        ours = jax.tree.map(lambda leaf, step=step: leaf[step], result.path)
+        np.testing.assert_allclose(helpers.parameters(ours), helpers.parameters(mixture), rtol=1e-9)
+        assert energies[-1] <= result.history[step] + 1e-9
+    assert np.all(np.diff(energies) >= -1e-9)
+
+
+def test_incremental_em_ends_where_em_does():
+    result = jm.fit(X, START, METHODS["incremental"], **PROBLEMS["penalized"])
+    assert result.outcome is Outcome.CONVERGED
+    best = helpers.fitted("em", FAMILY, "penalized").objective
+    np.testing.assert_allclose(result.objective, best, rtol=0, atol=1e-7)
+
+
+def test_stochastic_gradients_are_those_of_a_batch():
+    """Against central differences of SciPy's log-likelihood of the batch."""
+    result = fit_penalized(METHODS["stochastic"], max_steps=2)
+    flat, rebuild = ravel_pytree(START.unconstrain())
+    moves = 1e-5 * np.eye(len(flat))
+    for number in range(2):
+        for x, weights in samples(number):
+
+            def value(point, x=x, weights=weights):
+                mixture = START.constrain(rebuild(point))
+                settings = {"sample_weights": weights, "ridge": RIDGE, "prior": PRIOR}
+                return helpers.objective(x, mixture, **settings)
+
+            slope = [(value(flat + move) - value(flat - move)) / 2e-5 for move in moves]
+            flat = flat + 0.1 * np.array(slope) / FRACTIONS.sum()
+    expected = helpers.parameters(START.constrain(rebuild(flat)))
+    np.testing.assert_allclose(helpers.parameters(result.mixture), expected, rtol=1e-7)
+    assert int(result.cost.passes) == 4
+    assert int(result.cost.gradients) == 2
+
+
+ONE_BATCH = {
+    "online": (jm.OnlineEM(WHOLE, exponent=0.0, average=False), jm.EM()),
+    "incremental": (jm.IncrementalEM(num_batches=1), jm.EM()),
+    "stochastic": (
+        jm.StochasticGradient(optax.adam, batch_size=WHOLE, learning_rate=0.05),
+        helpers.METHODS["adam"].method,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ONE_BATCH)
+def test_one_batch_of_all_rows_is_the_method_of_whole_passes(name):
+    batched, whole = ONE_BATCH[name]
+    settings = {"fixed": ("weights",)} if name == "online" else {}
+    runs = (fit_penalized(method, **settings) for method in (batched, whole))
+    assert_same_runs(*runs, tolerance=1e-10)
+    repeated = np.repeat(X, COUNTS.astype(int), axis=0)
+    weighted = fit(batched, sample_weights=COUNTS, **settings)
+    assert_same_runs(weighted, fit(batched, repeated, **settings))
+
+
+@every_method
+def test_seeds_repeat_and_numbers_compile_nothing(name):
+    method = METHODS[name]
+    first, program = fit(method), compiling.quick_advance()
+    before = program._cache_size()
+    assert_same_runs(first, fit(method), 0)
+    others = {
+        "online": [jm.OnlineEM(SIZE, seed=1), jm.OnlineEM(SIZE, exponent=0.9)],
+        "incremental": [jm.IncrementalEM(4, seed=1)],
+        "stochastic": [
+            jm.StochasticGradient(optax.sgd, batch_size=SIZE, learning_rate=0.1, seed=1),
+            jm.StochasticGradient(optax.sgd, batch_size=SIZE, learning_rate=0.2),
+        ],
+    }[name]
+    for other in others:
+        assert not np.array_equal(fit(other).history, first.history)
+    assert program._cache_size() == before
+
+
+@every_method
+def test_a_run_that_is_cut_in_two_has_the_same_bits(name):
+    whole = fit(METHODS[name])
+    first = fit(METHODS[name], max_steps=2)
+    resumed = jm.fit(X, START, METHODS[name], stop=whole.stop, resume=first)
+    assert_same_runs(whole, resumed, 0)
+
+
+def test_fits_under_jit_and_vmap_and_with_nothing_missing_are_the_plain_ones():
+    start = helpers.start_of("spherical")
+
+    @jax.jit
+    @jax.vmap
+    def together(start):
+        stop = jm.Stop(tol=1e-25, max_steps=5)
+        return jm.fit(X, start, METHODS["online"], stop=stop, missing=True)
+
+    swapped = start.take([1, 0])
+    both = together(jax.tree.map(lambda *leaves: jnp.stack(leaves), start, swapped))
+    plain = fit(METHODS["online"], start=start)
+    np.testing.assert_allclose(both.history[0], plain.history, rtol=1e-9)
+    np.testing.assert_allclose(both.mixture.means[1][::-1], plain.mixture.means, rtol=1e-9)
+
+
+def test_no_m_step_is_made_from_fewer_rows_than_a_component_needs():
+    """Step sizes of 1 keep the last batch alone: it may hold no row of the small cluster at all."""
+    small = 9.0 + np.random.default_rng(0).normal(size=(12, 2))
+    x = np.concatenate([X[:68] - X[:68].mean(axis=0), small])
+    start = jm.gaussian_mixture([0.9, 0.1], [[0.0, 0.0], [9.0, 9.0]], 1.0, family=FAMILY)
+    result = fit(jm.OnlineEM(SIZE, exponent=0.0), x, start)
+    assert result.outcome is Outcome.MAX_STEPS
+    np.testing.assert_allclose(result.mixture.means[1], small.mean(axis=0), atol=0.3)
+
+
+def test_a_rate_without_end_is_reported():
+    method = jm.StochasticGradient(optax.sgd, batch_size=SIZE, learning_rate=np.nan)
+    result = fit(method)
+    assert result.outcome is Outcome.NONFINITE
+    np.testing.assert_array_equal(result.mixture.means, START.means)
+
+
+def test_names_of_the_methods():
+    named = contenders("online(batch_size=50), incremental, minibatch-sgd, minibatch-adam(seed=3)")
+    assert [type(one.method).__name__ for one in named] == [
+        *("OnlineEM", "IncrementalEM", "StochasticGradient", "StochasticGradient"),
+    ]
+    assert named[0].method.batch_size == 50
+    assert named[2].settings == (
+        "StochasticGradient(sgd, learning_rate=0.1, momentum=0.9, batch_size=100, seed=0)"
+    )
+    with pytest.raises(ValueError, match="did you mean 'minibatch-adam'"):
+        contenders("minibatch-adm")
