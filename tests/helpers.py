@@ -37,10 +37,10 @@ METHODS = {
     "adam": Row(jm.GradientAscent(optax.adam, learning_rate=0.05)),
     "adam by autodiff": Row(
         jm.GradientAscent(optax.adam, learning_rate=0.05, gradient="autodiff"),
-        families=("full", "spherical"),
+        families=("full",),
     ),
     "momentum": Row(
-        jm.GradientAscent(optax.sgd, learning_rate=0.1, momentum=0.9), families=("tied", "diag")
+        jm.GradientAscent(optax.sgd, learning_rate=0.1, momentum=0.9), families=("diag",)
     ),
 }
 

@@ -114,9 +114,14 @@ def fits():
             stop=jm.Stop(tol=1e-11, max_steps=3000),
             **PROBLEMS[problem],
         )
-        for method in METHODS
         for family, problem in CASES
+        for method in methods_of(family)
     }
+
+
+def methods_of(family):
+    """Both methods where that tells more: the mixed family has a part of every kind."""
+    return list(METHODS) if family in ("poisson", "mixed") else ["em"]
 
 
 @pytest.mark.parametrize("family", PARTS)
@@ -132,11 +137,11 @@ def test_densities_are_scipys(family):
 @pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize("family", PARTS)
 def test_em_and_gradients_climb_one_objective(fits, family, problem):
-    em, lbfgs = (fits[method, family, problem] for method in METHODS)
-    assert np.all(np.diff(em.history) >= -1e-9)
-    assert em.outcome == lbfgs.outcome == jm.Outcome.CONVERGED
-    assert lbfgs.objective == pytest.approx(float(em.objective), abs=1e-6)
-    for result in (em, lbfgs):
+    results = [fits[method, family, problem] for method in methods_of(family)]
+    assert np.all(np.diff(results[0].history) >= -1e-9)
+    for result in results:
+        assert result.outcome == jm.Outcome.CONVERGED
+        assert result.objective == pytest.approx(float(results[0].objective), abs=1e-6)
         if family != "mixed" or problem == "plain":
             expected = objective(family, result.mixture, **PROBLEMS[problem])
             assert result.objective == pytest.approx(expected, rel=1e-11)
@@ -190,18 +195,16 @@ def test_pseudo_counts_pull_as_many_observations_would(fits):
 def test_weights_count_rows(fits, family):
     repeated = FRAME[PARTS[family]].loc[np.repeat(np.arange(N), WEIGHTS.astype(int))]
     start, stop = start_of(family), jm.Stop(tol=1e-11, max_steps=20)
-    weighted = jm.fit(FRAME[PARTS[family]], start, stop=stop, sample_weights=WEIGHTS)
-    plain = jm.fit(repeated, start, stop=stop)
-    np.testing.assert_allclose(weighted.history, plain.history, rtol=1e-12)
+    for method in METHODS.values():
+        weighted = jm.fit(FRAME[PARTS[family]], start, method, stop=stop, sample_weights=WEIGHTS)
+        plain = jm.fit(repeated, start, method, stop=stop)
+        np.testing.assert_allclose(weighted.history, plain.history, rtol=1e-12)
 
 
-def test_every_start_is_inside_and_leads_to_a_fit():
-    for family in PARTS:
-        for start in ("kmeans++", "kmeans", "random_from_data", "random_normal"):
-            mixture = jm.initialize(FRAME[PARTS[family]], 2, SPECS[family], start)
-            assert not mixture.family.at_boundary, (family, start)
-            assert np.isfinite(jm.log_likelihood(mixture, X[family]))
-    runs = jm.fit_restarts(FRAME[PARTS["mixed"]], 2, family=MIXED, num_starts=3)
+def test_many_starts_are_inside_and_lead_to_fits():
+    mixture = jm.initialize(FRAME[PARTS["mixed"]], 2, MIXED, "random_normal")
+    assert not mixture.family.at_boundary
+    runs = jm.fit_restarts(FRAME[PARTS["mixed"]], 2, family=MIXED, num_starts=3, start="kmeans")
     assert runs.best.outcome == jm.Outcome.CONVERGED
 
 
