@@ -21,6 +21,8 @@ _HOMES = {
     "fitting": ("fit", "Progress"),
     "latent": ("LatentFit", "fit_latent"),
     "restarts": ("RestartResults", "fit_restarts"),
+    "optima": ("Census", "Optimum", "census"),
+    "selection": ("Selection", "select"),
     "result": ("FitFailed", "FitResult"),
     "loop": ("Outcome",),
     "stopping": ("Stop",),

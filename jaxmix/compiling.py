@@ -21,21 +21,33 @@ fast_advance = jax.jit(advance, static_argnames="length")
 
 
 @cache
-def quick_advance() -> jax.stages.Wrapped:
-    """The loop compiled by the older route, where this release of XLA still has it."""
+def quick_options() -> dict[str, bool]:
+    """What asks for the older route, where this release of XLA still has it."""
     try:
         jax.jit(lambda: 0, compiler_options=QUICK).lower().compile()
     except jax.errors.JaxRuntimeError:
+        return {}
+    return QUICK
+
+
+@cache
+def quick_advance() -> jax.stages.Wrapped:
+    """The loop compiled by the older route, where there is one."""
+    if not quick_options():
         return fast_advance
-    return jax.jit(advance, static_argnames="length", compiler_options=QUICK)
+    return jax.jit(advance, static_argnames="length", compiler_options=quick_options())
 
 
-def compiled_advance(problem: Problem, num_statistics: int) -> jax.stages.Wrapped:
-    """The compiled loop for a problem of this size.
+def is_small(problem: Problem, num_statistics: int) -> bool:
+    """Whether a pass multiplies few numbers enough.
 
     Args:
         problem: data in blocks.
         num_statistics: entries k f of the table of expected sufficient statistics.
     """
-    multiplications = problem.data.sample_weights.size * num_statistics
-    return quick_advance() if multiplications <= SMALL else fast_advance
+    return problem.data.sample_weights.size * num_statistics <= SMALL
+
+
+def compiled_advance(problem: Problem, num_statistics: int) -> jax.stages.Wrapped:
+    """The compiled loop for a problem of this size, as `is_small` measures it."""
+    return quick_advance() if is_small(problem, num_statistics) else fast_advance

@@ -35,6 +35,25 @@ def match(mixture: Mixture, reference: Mixture) -> Int[np.ndarray, " k"]:
 
     Source: notes/design.md.
     """
+    return linear_sum_assignment(_divergences(mixture, reference))[1]
+
+
+def divergence(mixture: Mixture, reference: Mixture) -> float:
+    """The sum that `match` minimizes, at its minimum: 0 for equal mixtures, whatever their order.
+
+    Args:
+        mixture: k components.
+        reference: as many components of the same family, in as many columns.
+
+    Raises:
+        ValueError: if the mixtures differ in shape or family.
+    """
+    cost = _divergences(mixture, reference)
+    return float(np.sum(cost[linear_sum_assignment(cost)]))
+
+
+def _divergences(mixture: Mixture, reference: Mixture) -> Float[np.ndarray, "k k"]:
+    """Of every component of the reference from every one of the mixture, with their weights."""
     if type(mixture.family) is not type(reference.family):
         raise ValueError(
             f"mixtures must be of one family, got {mixture.family.name} and {reference.family.name}"
@@ -44,8 +63,7 @@ def match(mixture: Mixture, reference: Mixture) -> Int[np.ndarray, " k"]:
             f"mixtures must have one shape (k, d), got {mixture.family.shape} and "
             f"{reference.family.shape}"
         )
-    cost = reference.family.jeffreys(mixture.family) + _weight_divergences(reference, mixture)
-    return linear_sum_assignment(cost)[1]
+    return reference.family.jeffreys(mixture.family) + _weight_divergences(reference, mixture)
 
 
 def covariance_matrices(mixture: Mixture) -> Float[np.ndarray, "k d d"]:

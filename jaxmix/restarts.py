@@ -1,31 +1,26 @@
 """Many starts of one problem in one compiled program, and the best of them.
 
-Every start runs the loop of `fit` under vmap; degenerate and non-finite runs are kept, counted and
-never best.
+Degenerate and non-finite runs are kept, counted and never best. `lanes.py` runs them side by side.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, ArrayLike
+from jaxtyping import ArrayLike
 
 from jaxmix import checks
-from jaxmix.families import Family, Spec
-from jaxmix.fitting import SEGMENT, as_names, assemble, check_problem, start_trace
+from jaxmix.families import Spec
+from jaxmix.fitting import as_names, check_problem
 from jaxmix.inputs import as_count
-from jaxmix.loop import Loop, Outcome, Trace, advance, begin, close
+from jaxmix.lanes import Study, results, run, start_keys
+from jaxmix.loop import Outcome
 from jaxmix.methods import EM, Method
 from jaxmix.precision import to_jax
 from jaxmix.prior import Prior
-from jaxmix.problem import Problem
 from jaxmix.result import FitFailed, FitResult
-from jaxmix.starts import STARTS, check_data, draw, equal_weights
-from jaxmix.stopping import Stop, resolvable
-from jaxmix.streams import stream
+from jaxmix.starts import STARTS, check_data, equal_weights
+from jaxmix.stopping import Stop
 from jaxmix.suggestions import unknown
 
 
@@ -97,6 +92,36 @@ def fit_restarts(
         >>> len(runs.results), runs.best.outcome.name
         (4, 'CONVERGED')
     """
+    study = open_study(
+        *(x, k, method, family, num_starts, seed),
+        start=start,
+        stop=stop,
+        prior=prior,
+        ridge=ridge,
+        fixed=fixed,
+        sample_weights=sample_weights,
+        missing=missing,
+    )
+    return RestartResults(tuple(results(*run(study, history=True))))
+
+
+def open_study(
+    x: Any,
+    k: int,
+    method: Method | None,
+    family: Spec,
+    num_starts: int,
+    seed: int,
+    *,
+    start: str,
+    stop: Stop | None,
+    prior: Prior | None,
+    ridge: ArrayLike,
+    fixed: Iterable[str],
+    sample_weights: Any,
+    missing: bool,
+) -> Study:
+    """The study that valid arguments of `fit_restarts` make."""
     method = EM() if method is None else method
     stop = Stop() if stop is None else stop
     checks.check_method(method, stop)
@@ -104,73 +129,9 @@ def fit_restarts(
     if not isinstance(start, str) or start not in STARTS:
         raise unknown("start", start, STARTS)
     values, weights, blank = check_data(x, k, family, sample_weights, missing)
-    template = equal_weights(blank)
     problem, columns = check_problem(
-        x, template, method, prior, ridge, as_names(fixed), sample_weights, missing
+        *(x, equal_weights(blank), method, prior, ridge, as_names(fixed), sample_weights, missing)
     )
-    keys = jnp.stack([stream(seed + j, "start") for j in range(num_starts)])
+    keys = start_keys(seed, num_starts)
     rows = to_jax(values), to_jax(weights)
-    loops = _begin_all(method, problem, stop, keys, *rows, blank, start)
-    largest = float(jnp.max(jnp.abs(loops.evaluation.objective)))
-    dtype = problem.center.dtype
-    stop = resolvable(stop, largest, float(problem.total), dtype)
-    return _finish_all(method, problem, stop, loops, columns)
-
-
-def _begin(
-    method: Method,
-    problem: Problem,
-    stop: Stop,
-    keys: Array,
-    x: Array,
-    weights: Array,
-    blank: Family,
-    start: str,
-) -> Loop:
-    def one(key: Array) -> Loop:
-        mixture = draw(key, x - problem.center, weights, blank, start)
-        return begin(method, problem, stop, mixture)
-
-    return jax.vmap(one)(keys)
-
-
-def _advance(method: Method, problem: Problem, stop: Stop, loops: Loop) -> tuple[Loop, Trace]:
-    def one(loop: Loop) -> tuple[Loop, Trace]:
-        return advance(method, problem, stop, loop, jnp.asarray(SEGMENT), SEGMENT)
-
-    return jax.vmap(one)(loops)
-
-
-def _close(method: Method, problem: Problem, loops: Loop) -> Any:
-    return jax.vmap(lambda loop: close(problem, method.finish(loop.state), loop.evaluation))(loops)
-
-
-_begin_all = jax.jit(_begin, static_argnames="start")
-_advance_all = jax.jit(_advance)
-_close_all = jax.jit(_close)
-
-
-def _finish_all(
-    method: Method, problem: Problem, stop: Stop, loops: Loop, columns: tuple[str, ...]
-) -> RestartResults:
-    """Segments until every run has ended, then one result a start."""
-    traces = [jax.vmap(start_trace)(loops)]
-    counts = [np.ones(len(loops.code), int)]
-    while np.any(np.asarray(loops.code) == Outcome.RUNNING):
-        before = np.asarray(loops.num_steps)
-        loops, trace = _advance_all(method, problem, stop, loops)
-        traces.append(trace)
-        counts.append(np.asarray(loops.num_steps) - before)
-    loops, closings, traces = jax.tree.map(
-        np.asarray, (loops, _close_all(method, problem, loops), traces)
-    )
-    results = []
-    for j in range(len(loops.code)):
-        parts = [
-            jax.tree.map(lambda a, j=j, taken=taken: a[j, : taken[j]], trace)
-            for trace, taken in zip(traces, counts, strict=True)
-        ]
-        whole = jax.tree.map(lambda *columns: np.concatenate(columns), *parts)
-        loop, closing = jax.tree.map(lambda a, j=j: jnp.asarray(a[j]), (loops, closings))
-        results.append(assemble(problem, method, stop, loop, closing, whole, columns=columns))
-    return RestartResults(tuple(results))
+    return Study(problem, method, stop, *rows, blank, keys, start=start, columns=columns)

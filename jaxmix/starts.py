@@ -5,6 +5,7 @@ it. The draws are plain JAX functions of a key, so that thousands run in one pro
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,13 +21,18 @@ from jaxmix.mixture import Mixture
 from jaxmix.numerics import has_no_factor
 from jaxmix.precision import to_jax
 from jaxmix.prior import Prior, penalty
-from jaxmix.problem import moments
+from jaxmix.problem import build_problem, moments
 from jaxmix.streams import stream
 from jaxmix.suggestions import unknown
 
 FLOOR = 1e-3
 """Share of the data's covariance added to a start's, so that no start has a flat component."""
 
+SHORT_RUNS, SHORT_STEPS = 20, 5
+"""How many short runs of EM one start chooses from, and how many steps each takes."""
+
+SUBSAMPLE = 20
+"""Rows of a subsample for each component and each column."""
 
 Draw = Callable[..., Mixture]
 
@@ -110,6 +116,45 @@ def clustered(
     return jax.tree.map(lambda a, b: jnp.where(bounded | thin | few, b, a), exact, shrunk)
 
 
+def subsampled(
+    key: PRNGKeyArray, x: Float[Array, "n d"], weights: Float[Array, " n"], blank: Family
+) -> Mixture:
+    """k-means++ on 20 (k + d) rows drawn without replacement, which keep their weights."""
+    row_key, seed_key = jax.random.split(key)
+    order = jax.random.uniform(row_key, weights.shape) + (weights > 0)
+    rows = jax.lax.top_k(order, min(len(x), SUBSAMPLE * sum(blank.shape)))[1]
+    return seeded(seed_key, x[rows], weights[rows], blank)
+
+
+def best_of_short_runs(
+    key: PRNGKeyArray, x: Float[Array, "n d"], weights: Float[Array, " n"], blank: Family
+) -> Mixture:
+    """Where the best of 20 runs of five EM steps from k-means++ seeds has come.
+
+    The best is of highest log-likelihood among those that are not degenerate; where all are, it is
+    the first seed. One run after another, so that they hold no more memory than one.
+
+    Source: Biernacki, Celeux & Govaert (2003), Computational Statistics & Data Analysis 41,
+    section 3.2.
+    """
+    problem = build_problem(x, weights, centered=blank.centered)
+
+    def visit(mixture: Mixture, _: None) -> tuple[Mixture, tuple[Mixture, Array, Array]]:
+        evaluation = problem.evaluate(mixture)
+        return evaluation.em_step, (mixture, evaluation.objective, evaluation.statistics[:, -1])
+
+    def run(one: PRNGKeyArray) -> tuple[Mixture, Array]:
+        seed = problem.enter(seeded(one, x, weights, blank))
+        _, path = jax.lax.scan(visit, seed, length=SHORT_STEPS + 1)
+        end, objective, counts = jax.tree.map(lambda leaf: leaf[-1], path)
+        usable = jnp.isfinite(objective) & end.is_finite & ~problem.is_degenerate(end, counts)
+        end = jax.tree.map(partial(jnp.where, usable), end, seed)
+        return end, jnp.where(usable, objective, -jnp.inf)
+
+    ends, reached = jax.lax.map(run, jax.random.split(key, SHORT_RUNS))
+    return problem.leave(jax.tree.map(lambda leaf: leaf[jnp.argmax(reached)], ends))
+
+
 def random_from_data(
     key: PRNGKeyArray, x: Float[Array, "n d"], weights: Float[Array, " n"], blank: Family
 ) -> Mixture:
@@ -132,6 +177,8 @@ def random_normal(
 STARTS: dict[str, Draw] = {
     "kmeans++": seeded,
     "kmeans": clustered,
+    "short_runs": best_of_short_runs,
+    "subsample": subsampled,
     "random_from_data": random_from_data,
     "random_normal": random_normal,
 }
@@ -156,10 +203,12 @@ def initialize(
             each family its columns, by name or number, as in
             `{"diag": ["age", "income"], "categorical": ["region"]}`; or your own class.
         start: "kmeans++" (seeded centers, the covariance within their clusters), "kmeans" (the
-            clusters' weights, means and covariances), "random_from_data" (observations as means,
-            the covariance of all data), "random_normal" (means drawn around the data), or an array:
-            responsibilities [n k], or integer labels [n] in 0..k-1. Counts and categories start
-            halfway between such a center and the whole data, where nothing is impossible.
+            clusters' weights, means and covariances), "short_runs" (where the best of 20 runs of
+            five EM steps from k-means++ seeds has come), "subsample" (k-means++ on 20 (k + d) rows
+            drawn without replacement: the same cost for any n), "random_from_data" (observations
+            as means, the covariance of all data), "random_normal" (means drawn around the data), or
+            an array: responsibilities [n k], or integer labels [n] in 0..k-1. Counts and categories
+            start halfway between such a center and the whole data, where nothing is impossible.
         seed: an integer; the same seed gives the same start.
         sample_weights: frequency weights [n]; 1 each when left out.
         missing: whether NaN stand for missing entries; a start has their columns' means instead.

@@ -11,7 +11,7 @@ NOTES = {path.stem: path.read_text() for path in sorted((ROOT / "notes").glob("*
 DERIVATIONS = {"em": 13, "gradient": 5, "stopping": 6, "dual": 14, "autodiff": 18, "density": 19}
 DERIVATIONS |= {"online": 8}
 PRINTED = [note for note in DERIVATIONS if note != "dual"]  # test_dual_conventions.py has its table
-PRINTED.append("common-mistakes")
+PRINTED += ["common-mistakes", "how-to-choose"]
 WITHOUT_NUMBERS = {"missing-data": 8}
 CITATION = re.compile(r"\b([\w-]+)\.md\)?[^.;]{0,40}?\beq\. (\d+)(?:(?: to | and |, )(\d+))?")
 NUMBER = re.compile(r"\d+\.\d+(?:e-?\d+)?|\d+e-?\d+")

@@ -206,7 +206,12 @@ def test_bounds_touch_the_log_likelihood():
 def test_selection_marks_the_lowest_of_all_and_skips_failures():
     panel = jm.plot.selection([1, 2, 3], {"full": [5.0, np.nan, 3.0], "diag": [4.0, 2.0, np.inf]})
     ring = panel.lines[-1]
-    assert (*ring.get_xdata(), *ring.get_ydata()) == (2, 2.0)
+    assert (*ring.get_xdata(), *ring.get_ydata(), ring.get_label()) == (
+        2,
+        0,
+        "BIC 2.0: diag, k = 2",
+    )
+    np.testing.assert_array_equal(panel.lines[0].get_ydata(), [3.0, np.nan, 1.0])
     failed = jm.plot.selection([1], {"full": [np.nan]})
     assert len(failed.lines) == 1
 
@@ -291,7 +296,7 @@ def test_bounds_of_other_shapes_are_refused(change, message):
 
 
 def test_scores_of_other_lengths_are_refused():
-    with pytest.raises(ValueError, match="expected 2 BIC values of full"):
+    with pytest.raises(ValueError, match="expected 2 values of full"):
         jm.plot.selection([1, 2], {"full": [1.0]})
     with pytest.raises(ValueError, match="at least one family"):
         jm.plot.selection([1, 2], {})

@@ -8,11 +8,15 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
 import jaxmix as jm
+from jaxmix import compiling, lanes, starts
+from jaxmix.streams import stream
 
 X = jm.data.standardize(jm.data.load("faithful").x)[0]
 N = len(X)
 FAMILIES = ("full", "tied", "diag", "spherical")
 DRAWN = ("kmeans++", "kmeans", "random_from_data", "random_normal")
+STARTS = [(family, start) for family in FAMILIES for start in DRAWN]
+STARTS += [("full", "short_runs"), ("full", "subsample")]
 SHAPES = {"full": (3, 2, 2), "tied": (2, 2), "diag": (3, 2), "spherical": (3,)}
 
 
@@ -20,8 +24,7 @@ def leaves(mixture):
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(mixture)])
 
 
-@pytest.mark.parametrize("start", DRAWN)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("family", "start"), STARTS)
 def test_drawn_starts_are_usable_and_belong_to_their_seed(family, start):
     mixture = jm.initialize(X, 3, family, start, seed=1)
     assert mixture.means.shape == (3, 2)
@@ -69,7 +72,7 @@ def test_labels_and_responsibilities_are_taken_exactly(family):
     )
 
 
-@pytest.mark.parametrize("start", ["kmeans++", "random_from_data"])
+@pytest.mark.parametrize("start", ["kmeans++", "random_from_data", "subsample", "short_runs"])
 def test_rows_of_weight_zero_are_never_drawn(start):
     counts = (np.arange(N) < 4).astype(float)
     kept = X[:4]
@@ -125,6 +128,39 @@ def test_restarts_are_fits_from_consecutive_seeds():
         np.testing.assert_allclose(leaves(run.mixture), leaves(fit.mixture), rtol=1e-9, atol=1e-9)
     assert runs.num_degenerate == 0
     assert runs.best.objective == max(float(run.objective) for run in runs.results)
+
+
+def test_restarts_take_turns_in_few_lanes(monkeypatch):
+    fits = jm.fit_restarts(X, 2, family="diag", num_starts=11)
+    monkeypatch.setattr(lanes, "LANES", 8)
+    monkeypatch.setattr(lanes, "ROUND", 5)
+    monkeypatch.setattr(compiling, "SMALL", 0)
+    for run, fit in zip(
+        jm.fit_restarts(X, 2, family="diag", num_starts=11).results, fits.results, strict=True
+    ):
+        assert (run.outcome, run.num_steps) == (fit.outcome, fit.num_steps)
+        np.testing.assert_allclose(run.history, fit.history, rtol=1e-12)
+        np.testing.assert_allclose(leaves(run.mixture), leaves(fit.mixture), atol=1e-9)
+
+
+def test_short_runs_end_where_the_best_of_twenty_fits_of_five_steps_ends():
+    keys = jax.random.split(stream(3, "start"), 20)
+    blank = jm.initialize(X, 2).family
+    seeds = [starts.compiled_draw(key, X, np.ones(N), blank, "kmeans++") for key in keys]
+    fits = [jm.fit(X, seed, stop=jm.Stop(max_steps=5)) for seed in seeds]
+    best = max(fits, key=lambda fit: float(fit.objective)).mixture
+    start = jm.initialize(X, 2, start="short_runs", seed=3)
+    np.testing.assert_allclose(leaves(start), leaves(best), atol=1e-9)
+
+
+def test_a_subsample_keeps_the_frequency_weights_of_its_rows():
+    few = X[:40]
+    counts = np.where(np.arange(40) == 7, 1e9, 1.0)
+    for seed in range(5):
+        means = np.asarray(
+            jm.initialize(few, 2, start="subsample", seed=seed, sample_weights=counts).means
+        )
+        assert np.abs(means - few[7]).max(axis=1).min() < 1e-6
 
 
 def test_degenerate_starts_are_counted_and_never_best():

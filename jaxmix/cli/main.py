@@ -19,10 +19,12 @@ from jaxmix.cli.complete import Complete
 from jaxmix.cli.demo import Demo
 from jaxmix.cli.fit import Fit
 from jaxmix.cli.quantize import Quantize
+from jaxmix.cli.select import Select
 
 COMMANDS = {
     "compare": Compare,
     "fit": Fit,
+    "select": Select,
     "complete": Complete,
     "demo": Demo,
     "check": Check,

@@ -5,11 +5,13 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from jaxmix.plot.axes import add_legend, given_or_new
 from jaxmix.report.drawing import method_look, plain, print_style, scale_cost
 from jaxmix.result import FitResult
+
+RING = {"linestyle": "none", "marker": "o", "markersize": 11, "fillstyle": "none"}
 
 
 @print_style
@@ -131,13 +133,21 @@ def _check_bounds(
 
 
 @print_style
-def selection(ks: Sequence[int], bic_by_family: Mapping[str, Any], panel: Any = None) -> Any:
-    """Draw BIC against the number of components, a curve a family, the lowest of all marked.
+def selection(
+    ks: Sequence[int],
+    values_by_family: Mapping[str, Any],
+    panel: Any = None,
+    criterion: str = "BIC",
+) -> Any:
+    """Draw how far a criterion is above its lowest value, against k, a curve a family.
+
+    Linear up to 10, beyond which differences are very strong evidence, and logarithmic from there.
 
     Args:
         ks: numbers of components.
-        bic_by_family: BIC for each of these [len(ks)], by family; NaN where a fit failed.
+        values_by_family: its value for each of these [len(ks)], by family; NaN where a fit failed.
         panel: matplotlib Axes; a new figure's when left out.
+        criterion: its name, for the vertical axis.
 
     Returns:
         The Axes.
@@ -149,31 +159,35 @@ def selection(ks: Sequence[int], bic_by_family: Mapping[str, Any], panel: Any = 
         >>> import jaxmix as jm
         >>> panel = jm.plot.selection([1, 2, 3], {"full": [9.0, 5.0, 6.0], "tied": [9.0, 8.0, 7.0]})
         >>> panel.lines[-1].get_label()
-        'lowest: full, k = 2'
+        'BIC 5.0: full, k = 2'
     """
-    curves = {plain(name): np.asarray(values, float) for name, values in bic_by_family.items()}
+    curves = {plain(name): np.asarray(values, float) for name, values in values_by_family.items()}
     if not curves:
-        raise ValueError("expected BIC values of at least one family, got none")
+        raise ValueError("expected values of at least one family, got none")
     for name, values in curves.items():
         if values.shape != (len(ks),):
-            raise ValueError(f"expected {len(ks)} BIC values of {name}, got shape {values.shape}")
-    panel = given_or_new(panel)
-    for name, values in curves.items():
-        look = method_look({"methods": list(curves)}, name)
-        panel.plot(ks, values, marker="o", markersize=4, label=name, **look)
-    _mark_lowest(panel, ks, curves)
-    panel.set_xticks(ks)
-    panel.set(xlabel="components k", ylabel="BIC (lower is better)")
-    add_legend(panel)
-    return panel
-
-
-def _mark_lowest(panel: Any, ks: Sequence[int], curves: Mapping[str, np.ndarray]) -> None:
+            raise ValueError(f"expected {len(ks)} values of {name}, got shape {values.shape}")
+    panel, names = given_or_new(panel), list(curves)
     table = np.array(list(curves.values()))
     finite = np.where(np.isfinite(table), table, np.inf)
-    if not np.any(finite < np.inf):
-        return
     family, place = divmod(int(np.argmin(finite)), len(ks))
-    label = f"lowest: {list(curves)[family]}, k = {ks[place]}"
-    ring = {"linestyle": "none", "marker": "o", "markersize": 11, "fillstyle": "none"}
-    panel.plot(ks[place], table[family, place], color="black", label=label, **ring)
+    lowest = finite[family, place]
+    for name, values in curves.items():
+        look = method_look({"methods": names}, name)
+        panel.plot(
+            ks,
+            values - (lowest if lowest < np.inf else 0),
+            marker="o",
+            markersize=4,
+            label=name,
+            **look,
+        )
+    if lowest < np.inf:
+        label = f"{criterion} {lowest:.1f}: {names[family]}, k = {ks[place]}"
+        panel.plot(ks[place], 0.0, color="black", label=label, **RING)
+    panel.set_yscale("symlog", linthresh=10.0)
+    panel.yaxis.set_major_formatter(ScalarFormatter())
+    panel.set_xticks(ks)
+    panel.set(xlabel="components k", ylabel=f"{criterion} above the lowest")
+    add_legend(panel)
+    return panel

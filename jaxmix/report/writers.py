@@ -60,6 +60,10 @@ def _decimals(value: float) -> str:
     return f"{value:.5f}"
 
 
+def _thousandths(value: float) -> str:
+    return f"{value:.3f}"
+
+
 def _scientific(value: float) -> str:
     return f"{value:.1e}" if value else "0"
 
@@ -77,9 +81,14 @@ def _six_digits(value: float) -> str:
 
 
 FORMATS: dict[str, Callable[[float], str]] = {
+    "objective": _decimals,
     "log-likelihood": _decimals,
     "next log-likelihood": _decimals,
     "top of its bound": _decimals,
+    "BIC": _thousandths,
+    "AIC": _thousandths,
+    "ICL": _thousandths,
+    "smallest count": _three_digits,
     "gap": _scientific,
     "h": _scientific,
     "difference": _scientific,
@@ -87,6 +96,8 @@ FORMATS: dict[str, Callable[[float], str]] = {
     "forward sweep": _three_digits,
     "reverse sweep": _three_digits,
     "adjusted Rand index": _three_digits,
+    "share": _three_digits,
+    "smallest weight": _three_digits,
     "mean squared error": _six_digits,
 }
 
