@@ -85,6 +85,7 @@ MISTAKES = {
     "k zero": (["--k", "0"], "at least 1"),
     "k above n": (["--k", "273"], "272"),
     "unknown family": (["--family", "fulll"], "did you mean 'full'"),
+    "a family without covariances": (["--family", "poisson"], "by jaxmix fit"),
     "unknown method": (["--methods", "adm"], "did you mean 'adam'"),
     "unknown setting": (["--methods", "adam(lr=0.1)"], "learning_rate"),
     "unknown setting of em": (["--methods", "em(harder=True)"], "did you mean 'hard'"),

@@ -24,7 +24,8 @@ class Fit:
     """Number of components."""
 
     family: str = "full"
-    """Covariances: full, tied, diag or spherical."""
+    """Gaussian covariances: full, tied, diag or spherical; or poisson for counts, bernoulli for 0
+    and 1, categorical for levels 0, 1, 2 and so on."""
 
     method: str = "em"
     """em, any optax optimizer by name, or FILE.py:Class, with settings in parentheses, as in

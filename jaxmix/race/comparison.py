@@ -15,6 +15,7 @@ import numpy as np
 
 from jaxmix.circumstances import circumstances, fingerprint
 from jaxmix.data import Table, standardize
+from jaxmix.families import STRUCTURES
 from jaxmix.fitting import fit
 from jaxmix.inputs import as_count
 from jaxmix.loop import Outcome
@@ -26,6 +27,7 @@ from jaxmix.result import FitResult
 from jaxmix.scores import adjusted_rand_index, confusion
 from jaxmix.starts import initialize
 from jaxmix.stopping import Stop
+from jaxmix.suggestions import unknown
 
 MOST_POINTS = 2000
 """Points kept for the pictures."""
@@ -98,7 +100,7 @@ def compare(
     """
     stop, methods = stop or Stop(max_steps=5000), methods or contenders()
     as_count(num_starts, "num_starts")
-    _check(table, methods)
+    _check(table, methods, family)
     z, center, scale = standardize(table.x, family == "spherical", table.sample_weights)
     units = Units(center, scale)
     starts = [
@@ -140,10 +142,13 @@ def compare(
     }
 
 
-def _check(table: Table, methods: tuple[Contender, ...]) -> None:
-    """Raise unless there is a table, and one objective for all methods."""
+def _check(table: Table, methods: tuple[Contender, ...], family: str) -> None:
+    """Raise unless there is a table, a family with covariances, and one objective for all."""
     if not isinstance(table, Table):
         raise TypeError(f"expected a jaxmix.data.Table, got {type(table).__name__}")
+    if family not in STRUCTURES:
+        known = unknown("family to compare", family, STRUCTURES)
+        raise ValueError(f"{known}; fit counts and categories by jaxmix fit, a method at a time")
     for one in methods:
         if one.method.hard:
             raise ValueError(
