@@ -63,6 +63,9 @@ def _divergences(mixture: Mixture, reference: Mixture) -> Float[np.ndarray, "k k
             f"mixtures must have one shape (k, d), got {mixture.family.shape} and "
             f"{reference.family.shape}"
         )
+    own, other = mixture.family.settings, reference.family.settings
+    if own != other:
+        raise ValueError(f"mixtures must be of one family, got {own} and {other}")
     return reference.family.jeffreys(mixture.family) + _weight_divergences(reference, mixture)
 
 
