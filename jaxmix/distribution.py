@@ -98,7 +98,7 @@ class Distribution(eqx.Module):
 
         Raises:
             ValueError, TypeError: for columns that `marginal` refuses, if no column remains, and
-                for values that are not finite or of another shape.
+                for values that are not finite, of another shape, or none that a family gives.
 
         Examples:
             >>> import jaxmix as jm
@@ -114,7 +114,7 @@ class Distribution(eqx.Module):
         known = self._column_numbers(columns)
         if len(known) == self.family.shape[1]:
             raise ValueError("every column is given, so that none remains; condition on fewer")
-        return self._given(known, self._known_values(values, len(known)))
+        return self._given(known, self._known_values(known, values))
 
     @partial(jax.jit, static_argnums=1)
     def _given(self: Same, columns: tuple[int, ...], values: Float[Array, "*m c"]) -> Same:
@@ -124,8 +124,8 @@ class Distribution(eqx.Module):
         log_weights = jax.nn.log_softmax(self.log_weights + densities)
         return type(self)(log_weights, self.family.condition(columns, values))
 
-    def _known_values(self, values: Any, c: int) -> Float[Array, "*m c"]:
-        shape = np.shape(values)
+    def _known_values(self, columns: tuple[int, ...], values: Any) -> Float[Array, "*m c"]:
+        shape, c = np.shape(values), len(columns)
         if len(shape) not in (1, 2) or shape[-1] != c:
             raise ValueError(
                 f"values must be one row [{c}] or rows [m {c}], a number for each column given, "
@@ -134,6 +134,7 @@ class Distribution(eqx.Module):
         if isinstance(values, Tracer):
             return values.astype(self.log_weights.dtype)
         rows = as_matrix([values] if len(shape) == 1 else values, "values")[0]
+        self.family.marginal(columns).check(rows, tuple(f"x{column + 1}" for column in columns))
         return to_jax(rows.reshape(shape)).astype(self.log_weights.dtype)
 
     def _column_numbers(self, columns: Any) -> tuple[int, ...]:
