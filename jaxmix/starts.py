@@ -250,7 +250,7 @@ def check_m_step(mixture: Mixture, x: Float[Array, "n d"], weights: Float[Array,
     pooled = moments(x, weights)[1]
     if not mixture.is_finite or mixture.family.collapsed(pooled, 0 * pooled, ()):
         raise ValueError(
-            f"a component has too few different rows for a {mixture.family.name} covariance; merge "
+            f"a component has too few different rows for {mixture.family.name} components; merge "
             "it with another, or use a family with fewer parameters"
         )
 
