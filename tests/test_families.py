@@ -344,6 +344,8 @@ BAD = [
     (lambda: jm.initialize([[-1.0], [1.0]], 1, "categorical"), "whole numbers"),
     (lambda: jm.initialize([[2.0], [1.0]], 1, "bernoulli"), "from 0 to 1"),
     (lambda: start_of("categorical").log_prob([[7, 0]]), "from 0 to 2; column 'x1' has 7"),
+    (lambda: start_of("categorical").condition([1], [2]), "from 0 to 1; column 'x2' has 2"),
+    (lambda: jm.match(start_of("categorical"), fewer_levels()), "of one family"),
     (lambda: jm.initialize(FRAME, 2, {"poisson": ["visits"]}), "'calls' has no family"),
     (lambda: jm.initialize(X["poisson"], 2, {"poisson": [0], "full": [0, 1]}), "more than one"),
     (lambda: jm.initialize(FRAME, 2, {"poisson": ["visit"]}), "unknown column.*'visits'"),
@@ -353,12 +355,24 @@ BAD = [
     (lambda: jm.bernoulli_mixture([1.0], [[1.5]]), "0 to 1"),
     (lambda: jm.categorical_mixture([1.0], [[0.5, 0.4]]), "sum to 1"),
     (lambda: jm.poisson_mixture([0.5, 0.5], [1.0, 2.0, 3.0]), r"rates must be \[2 d\]"),
+    (lambda: jm.initialize(X["poisson"], 2, {"poisson": 1, "full": [0]}), "list of names or num"),
+    (lambda: jm.initialize(X["poisson"], 2, {"poisson": [True], "full": [0]}), "unknown column"),
+    (lambda: jm.initialize(X["poisson"], 2, {"poisson": [0], Again: [1]}), "a name of its own"),
     (lambda: start_of("poisson").affine(2.0, 0.0), "not closed"),
     (lambda: start_of("poisson").translate(jnp.ones(2)), "no other origin"),
-    (lambda: fit_poisson(prior=jm.Prior(covariance_scale=1.0)), "penalizes covariances"),
+    (lambda: fit_poisson(prior=jm.Prior(covariance_scale=1.0)), "prior penalizes covariances"),
+    (lambda: fit_poisson(ridge=0.1), "ridge penalizes covariances"),
     (lambda: fit_poisson(prior=jm.Prior(mean=-1.0, mean_strength=1.0)), "at least 0"),
     (lambda: fit_poisson(missing=True), "take no missing entries"),
 ]
+
+
+def fewer_levels():
+    return jm.categorical_mixture([0.5, 0.5], np.full((2, 2, 2), 0.5))
+
+
+class Again(jm.families.Poisson):
+    """A family of one's own that takes the name of another."""
 
 
 def fit_poisson(**options):
@@ -377,3 +391,15 @@ def test_a_mixture_has_the_parts_of_its_family():
     padded = start_of("categorical").probabilities
     assert padded.shape == (2, 2, 3)
     np.testing.assert_array_equal(padded[:, 1, 2], 0.0)
+
+
+def test_columns_of_groups_are_names_before_they_are_places():
+    """A frame whose columns are called 1 and 0, in this order, and columns in an array."""
+    frame = FRAME[["visits", "pulse"]].set_axis([1, 0], axis=1)
+    product = jm.initialize(frame, 2, {"poisson": np.array([1]), "diag": [0]}).family
+    assert product.columns == ((0,), (1,))
+
+
+def test_an_unfinished_family_says_what_it_lacks():
+    with pytest.raises(TypeError, match=r"does not define .*draw.*standard"):
+        jm.initialize(X["poisson"], 2, jm.families.ExponentialFamily)

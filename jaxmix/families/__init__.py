@@ -1,6 +1,6 @@
 """Families by the names that users call them; each family and structure is one file of its own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -42,7 +42,7 @@ TEMPLATES: dict[str, Template] = {
 """By name, the function that makes k standard components for data [n d]."""
 
 Kind = str | type[ExponentialFamily]
-Spec = Kind | Mapping[Any, Sequence[str | int]]
+Spec = Kind | Mapping[Any, Any]
 """What users write for a family: a name, their own class, or the columns of each of several."""
 
 
@@ -62,6 +62,11 @@ def _blank_categories(k: int, d: int, settings: Mapping[str, Any]) -> Categorica
 
 def _blank_product(k: int, d: int, settings: Mapping[str, Any]) -> Product:
     columns = tuple(tuple(int(column) for column in mine) for mine in settings["columns"])
+    if sorted(column for mine in columns for column in mine) != list(range(d)):
+        raise ValueError(f"the columns {columns} do not share out {d}")
+    for name, _ in settings["families"]:
+        if name not in BLANKS:
+            raise unknown("family of a saved mixture", name, BLANKS)
     kinds = zip(settings["families"], columns, strict=True)
     parts = [BLANKS[name](k, len(mine), own) for (name, own), mine in kinds]
     return Product(tuple(parts), columns)
@@ -99,12 +104,17 @@ def standard(family: Spec, x: np.ndarray, k: int, columns: tuple[str, ...] = ())
     if isinstance(family, Mapping):
         groups = _shared_out(family, columns, x.shape[1])
         parts = tuple(_one_kind(kind, x[:, mine], k) for kind, mine in groups)
+        names = [one.name for one in parts]
+        if len(set(names)) < len(names):
+            raise ValueError(f"each family of a product needs a name of its own, got {names}")
         return Product(parts, tuple(mine for _, mine in groups))
     return _one_kind(family, x, k)
 
 
 def _one_kind(family: Kind, x: np.ndarray, k: int) -> Family:
     if isinstance(family, type) and issubclass(family, ExponentialFamily):
+        if missing := sorted(getattr(family, "__abstractmethods__", ())):
+            raise TypeError(f"{family.__name__} does not define {', '.join(missing)}")
         return family.standard(x, k)
     if not isinstance(family, str) or family not in TEMPLATES:
         raise unknown("family", family, TEMPLATES)
@@ -112,7 +122,7 @@ def _one_kind(family: Kind, x: np.ndarray, k: int) -> Family:
 
 
 def _shared_out(
-    groups: Mapping[Any, Sequence[str | int]], columns: tuple[str, ...], d: int
+    groups: Mapping[Any, Any], columns: tuple[str, ...], d: int
 ) -> list[tuple[Kind, tuple[int, ...]]]:
     """The kind and the column numbers of every group; each column belongs to one of them."""
     found = [(kind, _numbers(kind, names, columns, d)) for kind, names in groups.items()]
@@ -125,15 +135,20 @@ def _shared_out(
     return found
 
 
-def _numbers(
-    kind: Kind, names: Sequence[str | int], columns: tuple[str, ...], d: int
-) -> tuple[int, ...]:
-    if isinstance(names, str) or not names:
+def _numbers(kind: Kind, names: Any, columns: tuple[str, ...], d: int) -> tuple[int, ...]:
+    if isinstance(names, str) or not np.iterable(names) or not len(names):
         raise ValueError(f"the columns of {kind!r} must be a list of names or numbers: {names!r}")
-    for name in names:
-        if name not in columns and name not in range(d):
-            raise unknown(f"column of {kind}", name, columns or map(str, range(d)))
-    return tuple(columns.index(name) if name in columns else int(name) for name in names)
+    return tuple(_number(kind, name, columns, d) for name in names)
+
+
+def _number(kind: Kind, name: Any, columns: tuple[str, ...], d: int) -> int:
+    # A data frame's names may be whole numbers, which then are no places.
+    if str(name) in columns:
+        return columns.index(str(name))
+    whole = isinstance(name, int | np.integer) and not isinstance(name, bool)
+    if not whole or name not in range(d):
+        raise unknown(f"column of {kind}", name, columns or map(str, range(d)))
+    return int(name)
 
 
 __all__ = [
