@@ -94,8 +94,9 @@ class Bernoulli(ExponentialFamily):
         return type(self)(expectations)
 
     def to_coordinates(self) -> Float[Array, "k p"]:
-        least = jnp.finfo(self.expectations.dtype).eps / 2
-        return logit(jnp.clip(self.expectations, least, 1 - least))
+        # Floats stand closer together near 0 than near 1.
+        limits = jnp.finfo(self.expectations.dtype)
+        return logit(jnp.clip(self.expectations, limits.tiny, 1 - limits.epsneg))
 
     def from_coordinates(self, coordinates: Float[Array, "k p"]) -> Float[Array, "k p"]:
         return jax.nn.sigmoid(coordinates)
