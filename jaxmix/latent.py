@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from jaxmix.inputs import as_count, as_sample_weights
@@ -100,8 +101,9 @@ def fit_latent(
     Source: Dempster, Laird & Rubin (1977), JRSS B 39, section 3 (generalized EM).
     """
     stop = Stop() if stop is None else stop
+    _check_kinds(x, log_joint, theta, stop)
     x, theta = jax.tree.map(jnp.asarray, x), jax.tree.map(_as_floats, theta)
-    weights = _checked_weights(x, log_joint, theta, stop, sample_weights)
+    weights = _checked_weights(x, log_joint, theta, sample_weights)
     inner_steps = as_count(inner_steps, "inner_steps")
     move = partial(_step, log_joint, inner_steps, x, weights)
     history, cost, code = [], Cost(), Outcome.RUNNING
@@ -132,6 +134,20 @@ def fit_latent(
     )
 
 
+def _check_kinds(x: Any, log_joint: Any, theta: Any, stop: Any) -> None:
+    """Raise for arguments of other kinds, and inside a caller's jit or vmap."""
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((x, theta))):
+        raise TypeError(
+            "fit_latent decides on the host and runs in no jit or vmap; call it outside"
+        )
+    if not callable(log_joint):
+        raise TypeError(f"log_joint must be a function (theta, x) -> [n k], got {log_joint!r}")
+    if not isinstance(stop, Stop):
+        raise TypeError(f"stop must be a jaxmix.Stop, got {stop!r}")
+    if stop.rule not in RULES:
+        raise ValueError(f"the rule {stop.rule!r} needs a mixture; use one of {', '.join(RULES)}")
+
+
 def _as_floats(leaf: Any) -> Array:
     array = np.asarray(leaf)
     if array.dtype.kind not in "iuf":
@@ -140,14 +156,14 @@ def _as_floats(leaf: Any) -> Array:
 
 
 def _checked_weights(
-    x: Any, log_joint: LogJoint, theta: Any, stop: Stop, sample_weights: Any
+    x: Any, log_joint: LogJoint, theta: Any, sample_weights: Any
 ) -> Float[Array, " n"]:
     """Sample weights [n], once the model gives a finite [n k] at the start."""
-    if stop.rule not in RULES:
-        raise ValueError(f"the rule {stop.rule!r} needs a mixture; use one of {', '.join(RULES)}")
     joint = log_joint(theta, x)
     if getattr(joint, "ndim", 0) != 2:
         raise ValueError(f"log_joint must give [n k], got shape {np.shape(joint)}")
+    if not jnp.issubdtype(joint.dtype, jnp.floating):
+        raise TypeError(f"log_joint must give floats, got {joint.dtype}")
     n = len(joint)
     if not bool(jnp.all(jnp.isfinite(logsumexp(joint)))):
         row = int(jnp.argmax(~jnp.isfinite(logsumexp(joint))))
@@ -160,13 +176,11 @@ def _checked_weights(
 def _code(stop: Stop, history: list[float], gap: float, total: float) -> Outcome:
     """The outcome of a run that has come this far."""
     change = abs(history[-1] - history[-2]) if len(history) > 1 else np.inf
-    measures = {
-        "gap": gap,
-        "total": change,
-        "mean": change / total,
-        "relative": change / abs(history[-1]),
-    }
-    if measures[stop.rule] <= float(stop.tol):
+    if not np.isfinite(gap):
+        return Outcome.NONFINITE
+    scales = {"gap": 1.0, "total": 1.0, "mean": total, "relative": abs(history[-1])}
+    measure = gap if stop.rule == "gap" else change
+    if measure <= float(stop.tol) * scales[stop.rule]:
         return Outcome.CONVERGED
     return Outcome.MAX_STEPS if len(history) > int(stop.max_steps) else Outcome.RUNNING
 
@@ -191,7 +205,9 @@ def _step(
         return -jnp.sum(shares * terms) / jnp.sum(weights)
 
     optimizer = optax.lbfgs()
-    start = loss(theta)
+    start, slope = jax.value_and_grad(loss)(theta)
+    # Where Q has no derivative an optimizer finds nothing, as it would at a maximum.
+    unusable = ~jnp.isfinite(optax.tree.norm(slope))
 
     def climb(carry: tuple[Any, ...], _: None) -> tuple[tuple[Any, ...], None]:
         moved, memory, best, least, evaluations = carry
@@ -210,6 +226,7 @@ def _step(
     carry = (theta, optimizer.init(theta), theta, start, jnp.zeros((), jnp.int32))
     (_, _, best, least, evaluations), _ = jax.lax.scan(climb, carry, None, inner_steps)
     gain = jnp.sum(weights) * (start - least)
+    gain = jnp.where(unusable, jnp.nan, gain)
     return _Move(best, weights @ logsumexp(joint), gain, evaluations + 1)
 
 

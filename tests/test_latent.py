@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 import jaxmix as jm
-from jaxmix.latent import log_likelihood
+from jaxmix.latent import _code, log_likelihood
 
 RNG = np.random.default_rng(0)
 CLASSES = RNG.integers(2, size=150)
@@ -80,3 +80,26 @@ def test_models_that_cannot_be_fitted_are_refused(name):
         jm.fit_latent(ITEMS + 1, log_joint, {"a": jnp.ones(4)}, **options)
     with pytest.raises(TypeError, match="nested arrays of numbers"):
         jm.fit_latent(ITEMS, items_log_joint, {"weights": "a"})
+    with pytest.raises(TypeError, match="must be a function"):
+        jm.fit_latent(ITEMS, None, {})
+    with pytest.raises(TypeError, match=r"must be a jaxmix\.Stop"):
+        jm.fit_latent(ITEMS, items_log_joint, {}, stop="gap")
+    with pytest.raises(TypeError, match="no jit or vmap"):
+        jax.jit(lambda x: jm.fit_latent(x, items_log_joint, {}))(ITEMS)
+    with pytest.raises(TypeError, match="must give floats, got int"):
+        jm.fit_latent(ITEMS, lambda theta, x: jnp.ones((len(x), 2), int), {})
+
+
+def test_a_slope_of_nan_is_no_maximum():
+    """The derivative of sqrt|theta| at 0, where the log-likelihood itself is finite."""
+
+    def log_joint(theta, x):
+        return -((x[:, :2] - jnp.sqrt(jnp.abs(theta))) ** 2)
+
+    result = jm.fit_latent(ITEMS, log_joint, jnp.zeros(2))
+    assert result.outcome == jm.Outcome.NONFINITE
+    assert np.isfinite(result.log_likelihood)
+
+
+def test_a_log_likelihood_of_zero_has_a_size():
+    assert _code(jm.Stop("relative"), [0.0, 0.0], 1.0, 1.0) == jm.Outcome.CONVERGED
