@@ -127,7 +127,7 @@ def categorical_mixture(weights: Any, probabilities: Any) -> Mixture:
     _check_weights(weights)
     if probabilities.ndim == 2:
         probabilities = probabilities[:, None]
-    if probabilities.ndim != 3 or len(probabilities) != len(weights):
+    if probabilities.ndim != 3 or len(probabilities) != len(weights) or not probabilities.size:
         raise ValueError(
             f"probabilities must be [{len(weights)} d c], got shape {probabilities.shape}"
         )
@@ -144,7 +144,7 @@ def _weighted(weights: Any, name: str, values: Any) -> tuple[np.ndarray, np.ndar
     weights, values = _floats("weights", weights), _floats(name, values)
     _check_weights(weights)
     values = values[:, None] if values.ndim == 1 else values
-    if values.ndim != 2 or len(values) != len(weights):
+    if values.ndim != 2 or len(values) != len(weights) or not values.size:
         raise ValueError(f"{name} must be [{len(weights)} d], got shape {values.shape}")
     return weights, values
 
@@ -158,6 +158,8 @@ def _mixture(weights: np.ndarray, values: np.ndarray, family: Callable[[Any], Fa
 def _floats(name: str, value: Any) -> np.ndarray:
     try:
         array = np.asarray(value)
+        if array.dtype.kind == "c":
+            raise TypeError
         array = array if array.dtype in (np.float32, np.float64) else array.astype(float)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be numbers, got {value!r}") from None
