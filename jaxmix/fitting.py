@@ -140,7 +140,9 @@ def check_problem(
     total = float(len(values) if weights is None else np.sum(weights))
     checks.check_start(start, values.shape[1], total)
     checks.check_fixed(fixed, start.family)
-    start.family.check(present, columns)
+    if missing:
+        start.family.require_incomplete()
+    start.family.check(values, columns)
     if bool(start.family.at_boundary):
         checks.check_possible(start, present)
     checks.check_penalty_of(start.family, prior, ridge)

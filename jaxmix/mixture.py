@@ -271,7 +271,8 @@ class Mixture(Distribution):
             raise ValueError(
                 f"a parameter of the {self.family.name} components lies on its boundary, a rate of "
                 "0 or a probability of 0 or 1, and has no unconstrained coordinates; fit by EM, or "
-                "with pseudo-counts: prior=jaxmix.Prior(mean_strength=1.0)"
+                "start inside, without columns that are all 0, and stay there by pseudo-counts: "
+                "prior=jaxmix.Prior(mean_strength=1.0)"
             )
         return self.coordinates(fixed)
 
@@ -291,9 +292,7 @@ class Mixture(Distribution):
     @property
     def incomplete(self) -> Incomplete:
         """What takes the features' place for rows with missing entries; ValueError if nothing."""
-        if self.family.incomplete is None:
-            raise ValueError(f"{self.family.name} components take no missing entries")
-        return self.family.incomplete
+        return self.family.require_incomplete()
 
     @property
     @jax.jit

@@ -353,6 +353,8 @@ BAD = [
     (lambda: jm.initialize(X["poisson"], 2, "poison"), "did you mean 'poisson'"),
     (lambda: jm.poisson_mixture([0.5, 0.5], [1.0, -1.0]), "at least 0"),
     (lambda: jm.bernoulli_mixture([1.0], [[1.5]]), "0 to 1"),
+    (lambda: jm.bernoulli_mixture([1.0], [[]]), r"must be \[1 d\], got shape \(1, 0\)"),
+    (lambda: jm.categorical_mixture([1.0], np.zeros((1, 0, 2))), r"must be \[1 d c\]"),
     (lambda: jm.categorical_mixture([1.0], [[0.5, 0.4]]), "sum to 1"),
     (lambda: jm.poisson_mixture([0.5, 0.5], [1.0, 2.0, 3.0]), r"rates must be \[2 d\]"),
     (lambda: jm.initialize(X["poisson"], 2, {"poisson": 1, "full": [0]}), "list of names or num"),
@@ -364,6 +366,9 @@ BAD = [
     (lambda: fit_poisson(ridge=0.1), "ridge penalizes covariances"),
     (lambda: fit_poisson(prior=jm.Prior(mean=-1.0, mean_strength=1.0)), "at least 0"),
     (lambda: fit_poisson(missing=True), "take no missing entries"),
+    (lambda: jm.initialize([[0, 1], [3, None], [1, 1]], 2, "categorical", missing=True), "take no"),
+    (lambda: jm.fit([[np.nan, 1], [2, 1]], start_of("poisson"), missing=True), "take no missing"),
+    (lambda: fit_poisson(sample_weights=np.arange(N), bad=-1.0), "'x1' has -1 in row 0"),
 ]
 
 
@@ -375,8 +380,10 @@ class Again(jm.families.Poisson):
     """A family of one's own that takes the name of another."""
 
 
-def fit_poisson(**options):
-    return jm.fit(X["poisson"], start_of("poisson"), **options)
+def fit_poisson(bad=None, **options):
+    x = X["poisson"].copy()
+    x[0, 0] = x[0, 0] if bad is None else bad
+    return jm.fit(x, start_of("poisson"), **options)
 
 
 @pytest.mark.parametrize(("call", "message"), BAD, ids=[str(i) for i in range(len(BAD))])
@@ -398,6 +405,12 @@ def test_columns_of_groups_are_names_before_they_are_places():
     frame = FRAME[["visits", "pulse"]].set_axis([1, 0], axis=1)
     product = jm.initialize(frame, 2, {"poisson": np.array([1]), "diag": [0]}).family
     assert product.columns == ((0,), (1,))
+
+
+def test_coordinates_reach_as_near_to_0_as_floats_do():
+    mixture = jm.bernoulli_mixture([0.5, 0.5], [1e-300, 1 - 2.0**-53])
+    again = mixture.constrain(mixture.unconstrain())
+    np.testing.assert_allclose(again.probabilities, mixture.probabilities, rtol=1e-12)
 
 
 def test_an_unfinished_family_says_what_it_lacks():

@@ -125,6 +125,14 @@ class Family(eqx.Module):
     def incomplete(self) -> Incomplete | None:
         """What takes the features' place where entries are missing; None if none may be."""
 
+    def require_incomplete(self) -> Incomplete:
+        """`incomplete`; ValueError where no entry may be missing."""
+        if self.incomplete is None:
+            raise ValueError(
+                f"{self.name} components take no missing entries; leave such rows or columns out"
+            )
+        return self.incomplete
+
     @abstractmethod
     def log_prob(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
         """Log-density of every row under every component, to full accuracy."""
