@@ -92,9 +92,12 @@ def divergence_terms(
 
     The Kullback-Leibler divergence of Poisson rates; summed over probabilities, that of weights.
     """
-    possible = new > 0
+    possible, far = new > 0, old < new / 2
+    # Far apart nothing cancels, and old / new - 1 would round to -1.
+    logarithm = jnp.log(jnp.where(far, new, 1.0)) - jnp.log(jnp.where(far, old, 1.0))
     ratio = (old - new) / jnp.where(possible, new, 1.0)
-    return jnp.where(possible, new * excess(jnp.where(possible, ratio, 0.0)), old)
+    near = new * excess(jnp.where(possible & ~far, ratio, 0.0))
+    return jnp.where(possible, jnp.where(far, new * logarithm - new + old, near), old)
 
 
 def cholesky_or_zero(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]:
