@@ -13,6 +13,7 @@ from scipy.special import logsumexp, xlogy
 
 import jaxmix as jm
 from jaxmix.fitting import compiled_problem
+from jaxmix.numerics import divergence_terms
 from jaxmix.user_files import defined_in
 
 WAITING = Path(__file__).parents[1] / "notes/examples/exponential.py"
@@ -405,6 +406,26 @@ def test_columns_of_groups_are_names_before_they_are_places():
     frame = FRAME[["visits", "pulse"]].set_axis([1, 0], axis=1)
     product = jm.initialize(frame, 2, {"poisson": np.array([1]), "diag": [0]}).family
     assert product.columns == ((0,), (1,))
+
+
+def test_large_counts_keep_their_digits():
+    """Where x log(rate) and log x! agree in all but their last digits."""
+    x = np.array([0.0, 1.0, 15.0, 16.0, 1e3, 1e6, 1e9])
+    rates = np.array([0.5, 3.0, 15.5, 16.0, 1100.0, 1.001e6, 1e9])
+    # Of 1e9 SciPy's own x log(rate) leaves six digits.
+    for dtype, rtol in ((np.float64, 1e-6), (np.float32, 2e-3)):
+        mixture = jm.poisson_mixture(np.ones(1, dtype), rates[None].astype(dtype))
+        for column, (count, rate) in enumerate(zip(x, rates)):
+            value = mixture.marginal([column]).log_prob(np.array([count], dtype))[0]
+            assert value == pytest.approx(stats.poisson(rate).logpmf(count), rel=rtol), count
+
+
+def test_divergences_from_nearly_0_are_finite():
+    new, old = np.array([2.0, 2.0, 0.5, 0.0]), np.array([1e-20, 1e-300, 0.2, 0.3])
+    expected = xlogy(new, new) - xlogy(new, old) - new + old
+    np.testing.assert_allclose(divergence_terms(jnp.array(new), jnp.array(old)), expected)
+    slope = jax.grad(lambda old: jnp.sum(divergence_terms(jnp.array(new), old)))(jnp.array(old))
+    np.testing.assert_allclose(slope, 1 - new / old)
 
 
 def test_coordinates_reach_as_near_to_0_as_floats_do():

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 import jaxmix as jm
-from jaxmix.latent import _code, log_likelihood
+from jaxmix.latent import _check_kinds, _code, log_likelihood
 
 RNG = np.random.default_rng(0)
 CLASSES = RNG.integers(2, size=150)
@@ -80,14 +80,19 @@ def test_models_that_cannot_be_fitted_are_refused(name):
         jm.fit_latent(ITEMS + 1, log_joint, {"a": jnp.ones(4)}, **options)
     with pytest.raises(TypeError, match="nested arrays of numbers"):
         jm.fit_latent(ITEMS, items_log_joint, {"weights": "a"})
-    with pytest.raises(TypeError, match="must be a function"):
-        jm.fit_latent(ITEMS, None, {})
-    with pytest.raises(TypeError, match=r"must be a jaxmix\.Stop"):
-        jm.fit_latent(ITEMS, items_log_joint, {}, stop="gap")
     with pytest.raises(TypeError, match="no jit or vmap"):
         jax.jit(lambda x: jm.fit_latent(x, items_log_joint, {}))(ITEMS)
     with pytest.raises(TypeError, match="must give floats, got int"):
         jm.fit_latent(ITEMS, lambda theta, x: jnp.ones((len(x), 2), int), {})
+
+
+@pytest.mark.parametrize(
+    ("log_joint", "stop", "message"),
+    [(None, jm.Stop(), "must be a function"), (items_log_joint, "gap", r"must be a jaxmix\.Stop")],
+)
+def test_arguments_of_other_kinds_are_refused(log_joint, stop, message):
+    with pytest.raises(TypeError, match=message):
+        _check_kinds(ITEMS, log_joint, {}, stop)
 
 
 def test_a_slope_of_nan_is_no_maximum():
