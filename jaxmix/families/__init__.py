@@ -136,7 +136,7 @@ def _shared_out(
 
 
 def _numbers(kind: Kind, names: Any, columns: tuple[str, ...], d: int) -> tuple[int, ...]:
-    if isinstance(names, str) or not np.iterable(names) or not len(names):
+    if isinstance(names, str) or not np.iterable(names) or not len(list(names)):
         raise ValueError(f"the columns of {kind!r} must be a list of names or numbers: {names!r}")
     return tuple(_number(kind, name, columns, d) for name in names)
 
