@@ -200,7 +200,7 @@ def initialize(
         k: number of components, at most the number of observations.
         family: Gaussian components with covariances "full", "tied", "diag" or "spherical";
             "poisson", "bernoulli" or "categorical" ones; for mixed data a dictionary that gives
-            each family its columns, by name or number, as in
+            each family its columns, by name or else by number, as in
             `{"diag": ["age", "income"], "categorical": ["region"]}`; or your own class.
         start: "kmeans++" (seeded centers, the covariance within their clusters), "kmeans" (the
             clusters' weights, means and covariances), "short_runs" (where the best of 20 runs of
