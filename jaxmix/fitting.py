@@ -74,7 +74,8 @@ def fit(
             1000 steps are done.
         prior: penalties on weights, means and covariances; none by default.
         ridge: subtracts (ridge / 2) tr(Sigma_k^-1) from component k's log-density, so that the EM
-            step adds ridge to each variance; squared units of the data. 0 by default.
+            step adds ridge to each variance; squared units of the data. 0 by default. Components
+            without covariances have nothing for it to penalize.
         fixed: parts that keep their starting values: "weights", "means", "covariances".
         sample_weights: frequency weights [n]; 1 each when left out.
         missing: whether NaN stand for entries that nobody observed; the likelihood is then that of

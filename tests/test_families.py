@@ -364,7 +364,6 @@ BAD = [
     (lambda: start_of("poisson").affine(2.0, 0.0), "not closed"),
     (lambda: start_of("poisson").translate(jnp.ones(2)), "no other origin"),
     (lambda: fit_poisson(prior=jm.Prior(covariance_scale=1.0)), "prior penalizes covariances"),
-    (lambda: fit_poisson(ridge=0.1), "ridge penalizes covariances"),
     (lambda: fit_poisson(prior=jm.Prior(mean=-1.0, mean_strength=1.0)), "at least 0"),
     (lambda: fit_poisson(missing=True), "take no missing entries"),
     (lambda: jm.initialize([[0, 1], [3, None], [1, 1]], 2, "categorical", missing=True), "take no"),

@@ -4,6 +4,8 @@ The figures were recomputed in float64 by independent code; tables that print
 2 log-likelihood - p ln n have the opposite sign of jaxmix's BIC.
 """
 
+from pathlib import Path
+
 import numpy as np
 import optax
 import pytest
@@ -129,3 +131,15 @@ def test_a_small_change_certifies_little_and_a_small_gap_more():
     assert errors[1] < errors[0] / 4
     left = -1989.945859883 - float(by_gap.log_likelihood)
     assert left == pytest.approx(float(by_gap.gap) / (1 - 0.995666223), rel=0.1)
+
+
+def test_map_em_and_lbfgs_reach_one_penalized_optimum(monkeypatch):
+    """One of the ten problems of experiments/benchmarks/penalized.py, which has the others."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "experiments/benchmarks")
+    import penalized
+
+    report = penalized.compared(penalized.loaded("faithful", 2))
+    assert len(report["optima"]) == 1
+    for start in report["starts"]:
+        assert start["outcomes"] == ["CONVERGED", "CONVERGED"]
+        assert abs(start["lbfgs less em"]) <= 1e-6
