@@ -70,7 +70,7 @@ def poisson_mixture(weights: Any, rates: Any) -> Mixture:
         >>> import jaxmix as jm
         >>> mixture = jm.poisson_mixture([0.4, 0.6], [1.0, 2.0])
         >>> round(float(mixture.log_prob([3])[0]), 4)
-        -1.9889
+        -2.019
     """
     weights, rates = _weighted(weights, "rates", rates)
     if not np.all(rates >= 0):
