@@ -2,9 +2,11 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 import jax
 import jaxtyping
+import pytest
 from beartype import BeartypeConf, beartype
 from hypothesis import settings
 
@@ -30,3 +32,14 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_compilation_cache_dir", os.environ[CACHE])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+MEMORY_MAPS, MANY = Path("/proc/self/maps"), 20_000
+"""Of this process, where the system counts them, and a third of what Linux allows."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _room_for_programs():
+    """Forget compiled programs before a worker has more memory maps than a process may have."""
+    yield
+    if MEMORY_MAPS.exists() and MEMORY_MAPS.read_bytes().count(b"\n") > MANY:
+        jax.clear_caches()

@@ -28,7 +28,7 @@ from jaxmix.stopping import Stop, resolvable
 SEGMENT = 256
 """Steps between two returns to the host, which cost about a tenth of a millisecond each."""
 
-PROBLEM_OPTIONS = ("fixed", "hard", "rows", "missing", "centered")
+PROBLEM_OPTIONS = ("fixed", "hard", "rows", "missing", "centered", "widened")
 compiled_problem = jax.jit(build_problem, static_argnames=PROBLEM_OPTIONS)
 compiled_close = jax.jit(close)
 

@@ -61,6 +61,14 @@ class Problem(eqx.Module):
     """Whether the objective is the classification log-likelihood instead of the marginal one."""
     missing: bool = eqx.field(static=True, default=False)
     """Whether NaN in the data are entries that nobody observed."""
+    widened: bool = eqx.field(static=True, default=False)
+    """Whether the ridge widens the M-step's covariances and nothing else, and a component of any
+    size may live: scikit-learn's reading, under which EM climbs no objective."""
+
+    @property
+    def _ridge(self) -> Float[Array, ""]:
+        """The ridge that the E-step knows."""
+        return jnp.zeros_like(self.penalty.ridge) if self.widened else self.penalty.ridge
 
     def evaluate(self, mixture: Mixture, gradient: str = "fisher") -> Evaluation:
         """One pass: objective, statistics, EM step and gap at a mixture.
@@ -76,7 +84,7 @@ class Problem(eqx.Module):
     @partial(jax.jit, static_argnames="gradient")
     def _evaluate(self, mixture: Mixture, gradient: str) -> Evaluation:
         statistics = classified_statistics if self.hard else STATISTICS[gradient]
-        table = mixture.natural(self.penalty.ridge)
+        table = mixture.natural(self._ridge)
         log_likelihood, expected = statistics(self._features(mixture), table, self.data)
         em_step = mixture.maximize(expected, self.penalty, self.fixed)
         return Evaluation(
@@ -89,7 +97,7 @@ class Problem(eqx.Module):
     def objective(self, mixture: Mixture, gradient: str = "fisher") -> Float[Array, ""]:
         """The objective alone, differentiable by Fisher's rule or by plain autodiff."""
         log_likelihood = OBJECTIVES[gradient]
-        table = mixture.natural(self.penalty.ridge)
+        table = mixture.natural(self._ridge)
         value = log_likelihood(self._features(mixture), table, self.data)
         return value + mixture.log_penalty(table, self.penalty)
 
@@ -99,7 +107,7 @@ class Problem(eqx.Module):
 
     def expect(self, mixture: Mixture, rows: Blocks) -> Pass:
         """Log-likelihood and expected statistics of some of the rows, a batch of a pass."""
-        table = mixture.natural(self.penalty.ridge)
+        table = mixture.natural(self._ridge)
         return expected_statistics(self._features(mixture), table, rows)
 
     def _features(self, mixture: Mixture) -> Features | Incomplete:
@@ -114,7 +122,7 @@ class Problem(eqx.Module):
 
         def linear(coordinates: Coordinates) -> Float[Array, ""]:
             moved = mixture.constrain(coordinates)
-            table = moved.natural(self.penalty.ridge)
+            table = moved.natural(self._ridge)
             return jnp.vdot(statistics, table) + moved.log_penalty(table, self.penalty)
 
         return jax.grad(linear)(mixture.coordinates(self.fixed))
@@ -126,6 +134,9 @@ class Problem(eqx.Module):
 
     def is_degenerate(self, mixture: Mixture, counts: Float[Array, " k"]) -> Bool[Array, ""]:
         """Whether a component has collapsed or lost its observations."""
+        if self.widened:
+            nothing = jnp.zeros_like(self.pooled)
+            return mixture.family.collapsed(nothing, nothing, self.fixed)
         few = counts < mixture.family.minimum_count(self.penalty, self.fixed)
         return jnp.any(few) | mixture.family.collapsed(self.pooled, self.floor, self.fixed)
 
@@ -154,6 +165,7 @@ def build_problem(
     rows: int | None = None,
     missing: bool = False,
     centered: bool | tuple[bool, ...] = True,
+    widened: bool = False,
 ) -> Problem:
     """Center data at their mean and cut them into blocks; a plain JAX function.
 
@@ -180,6 +192,7 @@ def build_problem(
         fixed=fixed,
         hard=hard,
         missing=missing,
+        widened=widened,
     )
 
 

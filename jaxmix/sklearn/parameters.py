@@ -10,7 +10,6 @@ from jaxtyping import Array, Float
 
 from jaxmix.families import Gaussian, structure
 from jaxmix.mixture import Mixture
-from jaxmix.sklearn.regularized import RegularizedGaussian
 
 MATRICES = ("full", "tied")
 """Families whose covariances are matrices."""
@@ -38,13 +37,12 @@ class Given(NamedTuple):
     precisions: Any
 
 
-@partial(jax.jit, static_argnames=("family", "regularized"))
-def as_mixture(start: Parameters, family: str, regularized: bool) -> Mixture:
+@partial(jax.jit, static_argnames="family")
+def as_mixture(start: Parameters, family: str) -> Mixture:
     """The mixture with these parameters, its weights as they are."""
     means = jnp.asarray(start.means)
     values = structure(family).from_values(jnp.asarray(start.covariances), *means.shape)
-    components = (RegularizedGaussian if regularized else Gaussian)(means, values)
-    return Mixture(jnp.log(jnp.asarray(start.weights)), components)
+    return Mixture(jnp.log(jnp.asarray(start.weights)), Gaussian(means, values))
 
 
 def in_users_units(center: Any, mixture: Mixture) -> Parameters:

@@ -21,8 +21,8 @@ from jaxmix.mixture import Mixture
 from jaxmix.problem import Evaluation, Problem
 from jaxmix.race.contenders import contenders
 from jaxmix.sklearn.parameters import ILL_DEFINED, Parameters, as_mixture, in_users_units
-from jaxmix.sklearn.regularized import stepwise_update
 from jaxmix.sklearn.starts import Rows
+from jaxmix.sklearn.updates import stepwise_update
 from jaxmix.stopping import Stop
 
 Say = Callable[[int, float], None]
@@ -72,10 +72,10 @@ def climb(rows: Rows, start: Parameters, settings: Settings, before: float = -np
         ValueError: where the run fails.
     """
     method, em = settings.method, isinstance(settings.method, EM)
-    problem = problem_of(rows, settings.ridge, method.hard)
+    problem = problem_of(rows, settings.ridge, em, method.hard)
     # A tolerance of 0 is scikit-learn's way to ask for all iterations.
     stop = Stop("mean", max(settings.tol, np.finfo(float).tiny), settings.max_iter)
-    mixture = problem.enter(as_mixture(start, settings.family, em))
+    mixture = problem.enter(as_mixture(start, settings.family))
     total = float(problem.total)
     loop = _unvisited(mixture, before * total) if em else begin(method, problem, stop, mixture)
     loop, bounds = _run(problem, settings, stop, loop)
@@ -91,9 +91,9 @@ def climb(rows: Rows, start: Parameters, settings: Settings, before: float = -np
     return Run(parameters, bounds, float(log_likelihood) / total, converged)
 
 
-def problem_of(rows: Rows, ridge: float, hard: bool = False) -> Problem:
-    """What a method climbs on these rows."""
-    return compiled_problem(*rows, None, ridge, fixed=(), hard=hard, rows=None)
+def problem_of(rows: Rows, ridge: float, widened: bool, hard: bool = False) -> Problem:
+    """What a method climbs on these rows; a ridge that only widens covariances is for EM."""
+    return compiled_problem(*rows, None, ridge, fixed=(), hard=hard, widened=widened)
 
 
 def _unvisited(start: Mixture, objective: float) -> Loop:
@@ -127,7 +127,7 @@ def update(
     rows: Rows, start: Parameters, family: str, ridge: float, step_size: float
 ) -> tuple[Parameters, float]:
     """One step of online EM, and the mean log-likelihood of its rows before the step."""
-    problem = problem_of(rows, ridge)
-    mixture = problem.enter(as_mixture(start, family, True))
+    problem = problem_of(rows, ridge, widened=True)
+    mixture = problem.enter(as_mixture(start, family))
     moved, mean = stepwise_update(problem, mixture, step_size)
     return in_users_units(problem.center, moved), float(mean)

@@ -1,34 +1,17 @@
-"""Gaussian components as scikit-learn's EM sees them.
+"""Online updates with a ridge as scikit-learn means it.
 
 Its `reg_covar` widens the covariances of the M-step and is unknown to the E-step (notes/em.md,
-after eq. 11), and keeps any component alive, a single row included. Problem, EM and the loop are
-those of every other fit.
+after eq. 11), and keeps any component alive, a single row included: `Problem.widened`.
 """
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from jaxmix.families import Gaussian
 from jaxmix.methods.online import stepwise
 from jaxmix.mixture import Mixture
-from jaxmix.prior import Penalty
 from jaxmix.problem import Problem
-
-
-class RegularizedGaussian(Gaussian):
-    """Components that know the ridge in their M-step alone, and fail where no factor exists."""
-
-    def natural(self, ridge: Float[Array, ""]) -> Float[Array, "k f"]:
-        return super().natural(jnp.zeros_like(ridge))
-
-    def collapsed(
-        self, pooled: Float[Array, "d d"], floor: Float[Array, "d d"], fixed: tuple[str, ...]
-    ) -> Bool[Array, ""]:
-        return self.structure.below(jnp.zeros_like(pooled)[None])
-
-    def minimum_count(self, penalty: Penalty, fixed: tuple[str, ...]) -> Float[Array, ""]:
-        return jnp.zeros_like(penalty.ridge)
 
 
 def mean_statistics(mixture: Mixture, ridge: Float[Array, ""]) -> Float[Array, "k f"]:
