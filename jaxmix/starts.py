@@ -266,6 +266,7 @@ def check_data(
     weights = np.ones(len(values))
     if sample_weights is not None:
         weights = as_sample_weights(sample_weights, len(values))
+    check_k(k, min(float(weights.sum()), int(np.count_nonzero(weights))))
     # A blank needs no more of what is missing than that it is there.
     blank = standard(family, np.nan_to_num(values), k, columns)
     if missing:
@@ -274,7 +275,6 @@ def check_data(
         observed = np.ma.masked_invalid(values)
         means = np.ma.average(observed, axis=0, weights=weights)
         values = np.where(np.isnan(values), np.asarray(means, values.dtype), values)
-    check_k(k, min(float(weights.sum()), int(np.count_nonzero(weights))))
     blank.check(values, columns)
     return values, weights.astype(values.dtype), blank
 
