@@ -17,7 +17,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from jaxmix.distribution import Distribution
 from jaxmix.families import Coordinates, Family
 from jaxmix.families.base import Incomplete
-from jaxmix.inputs import as_count, as_incomplete, as_matrix, column_names
+from jaxmix.inputs import as_count, as_incomplete, as_matrix
 from jaxmix.numerics import divergence_terms, logsumexp, softmax
 from jaxmix.precision import to_jax
 from jaxmix.prior import Penalty
@@ -151,19 +151,24 @@ class Mixture(Distribution):
             rows = to_jax(as_incomplete(x)[0]).astype(dtype)
         from jaxmix.completion import completed
 
-        return completed(self, self._checked_columns(rows))
+        self._check_columns(rows.shape[1])
+        return completed(self, rows)
 
     def rows(self, x: Any) -> Float[Array, "n d"]:
         """Data as rows in the mixture's precision; raises ValueError for what it cannot hold."""
-        rows = self._checked_columns(as_rows(x, self.log_weights.dtype))
-        if not isinstance(x, Tracer):
-            self.family.check(np.asarray(rows), column_names(rows.shape[1]))
-        return rows
+        dtype = self.log_weights.dtype
+        if isinstance(x, Tracer):
+            rows = as_rows(x, dtype)
+            self._check_columns(rows.shape[1])
+            return rows
+        values, columns = as_matrix(x)
+        self._check_columns(len(columns))
+        self.family.check(values, columns)
+        return to_jax(values).astype(dtype)
 
-    def _checked_columns(self, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        if x.shape[1] != self.family.shape[1]:
-            raise ValueError(f"the mixture has {self.family.shape[1]} columns, x has {x.shape[1]}")
-        return x
+    def _check_columns(self, d: int) -> None:
+        if d != self.family.shape[1]:
+            raise ValueError(f"the mixture has {self.family.shape[1]} columns, x has {d}")
 
     def sample(self, n: int, seed: int = 0) -> tuple[Float[Array, "n d"], Int[Array, " n"]]:
         """Draw n observations and the components that they came from.

@@ -66,7 +66,9 @@ def precision_factors(covariances: np.ndarray, family: str) -> np.ndarray:
         lower = np.linalg.cholesky(covariances)
     except np.linalg.LinAlgError:
         raise ValueError(ILL_DEFINED) from None
-    return np.swapaxes(np.linalg.solve(lower, np.eye(lower.shape[-1])), -1, -2)
+    upper = np.swapaxes(np.linalg.solve(lower, np.eye(lower.shape[-1])), -1, -2)
+    # In one layout, since products of another, as pickles restore it, round otherwise.
+    return np.ascontiguousarray(upper)
 
 
 def precisions(factors: np.ndarray, family: str) -> np.ndarray:
