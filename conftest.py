@@ -1,5 +1,6 @@
 """Every test runs in float64, with shapes and types checked at each call of the package."""
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -15,6 +16,9 @@ checked = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 # For the whole session: modules load lazily, so that a with block would miss them.
 jaxtyping.install_import_hook("jaxmix", "conftest.checked")
+
+# Compiled programs live long; looking through them for garbage again and again takes minutes.
+gc.set_threshold(100_000, 50, 100)
 
 # A program that one worker has compiled, the others and the subprocesses of tests need not.
 CACHE = "JAX_COMPILATION_CACHE_DIR"
