@@ -85,7 +85,7 @@ class Problem(eqx.Module):
     def _evaluate(self, mixture: Mixture, gradient: str) -> Evaluation:
         statistics = classified_statistics if self.hard else STATISTICS[gradient]
         table = mixture.natural(self._ridge)
-        log_likelihood, expected = statistics(self._features(mixture), table, self.data)
+        log_likelihood, expected = statistics(self.features(mixture), table, self.data)
         em_step = mixture.maximize(expected, self.penalty, self.fixed)
         return Evaluation(
             objective=log_likelihood + mixture.log_penalty(table, self.penalty),
@@ -98,19 +98,20 @@ class Problem(eqx.Module):
         """The objective alone, differentiable by Fisher's rule or by plain autodiff."""
         log_likelihood = OBJECTIVES[gradient]
         table = mixture.natural(self._ridge)
-        value = log_likelihood(self._features(mixture), table, self.data)
+        value = log_likelihood(self.features(mixture), table, self.data)
         return value + mixture.log_penalty(table, self.penalty)
 
     def log_likelihood(self, mixture: Mixture) -> Float[Array, ""]:
         """The marginal log-likelihood without any penalty, in nats."""
-        return autodiff_log_likelihood(self._features(mixture), mixture.natural(), self.data)
+        return autodiff_log_likelihood(self.features(mixture), mixture.natural(), self.data)
 
     def expect(self, mixture: Mixture, rows: Blocks) -> Pass:
         """Log-likelihood and expected statistics of some of the rows, a batch of a pass."""
         table = mixture.natural(self._ridge)
-        return expected_statistics(self._features(mixture), table, rows)
+        return expected_statistics(self.features(mixture), table, rows)
 
-    def _features(self, mixture: Mixture) -> Features | Incomplete:
+    def features(self, mixture: Mixture) -> Features | Incomplete:
+        """What the pass makes of rows: features, or what takes their place where entries miss."""
         return mixture.incomplete if self.missing else mixture.family.features
 
     def gradient(self, mixture: Mixture, statistics: Table) -> Coordinates:

@@ -135,8 +135,7 @@ def responsibilities_entropy(problem: Problem, mixture: Mixture) -> Float[Array,
         problem: the data.
         mixture: in the problem's centered coordinates.
     """
-    features = mixture.incomplete if problem.missing else mixture.family.features
-    table = mixture.natural()
+    features, table = problem.features(mixture), mixture.natural()
 
     def block(data: tuple[Array, Array]) -> Array:
         x, weights = data

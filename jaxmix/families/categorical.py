@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import xlogy
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, DTypeLike, Float, Int, PRNGKeyArray
 
 from jaxmix.families.base import Features
 from jaxmix.families.exponential import ExponentialFamily, check_whole, safe_log
@@ -34,9 +34,8 @@ class Categorical(ExponentialFamily):
     def standard(cls, x: np.ndarray, k: int) -> "Categorical":
         check_whole(x, column_names(x.shape[1]), np.array(MOST_LEVELS - 1.0), "categorical")
         levels = tuple(int(most) + 1 for most in x.max(axis=0))
-        flat = np.concatenate([np.full(c, 1 / c) for c in levels])
         dtype = jax.dtypes.canonicalize_dtype(x.dtype)
-        return cls(jnp.tile(jnp.asarray(flat, dtype), (k, 1)), levels)
+        return cls(jnp.tile(_uniform(levels, dtype), (k, 1)), levels)
 
     @property
     def name(self) -> str:
@@ -95,11 +94,9 @@ class Categorical(ExponentialFamily):
         self, points: Float[Array, "k d"], mean: Float[Array, " d"], spread: Float[Array, "d d"]
     ) -> "Categorical":
         nearest = jnp.clip(jnp.round(points), 0.0, jnp.array(self.levels, points.dtype) - 1)
-        return self.with_expectations((self.embed(nearest) + self._uniform()) / 2)
-
-    def _uniform(self) -> Float[Array, " p"]:
-        flat = np.concatenate([np.full(c, 1 / c) for c in self.levels])
-        return jnp.asarray(flat, self.expectations.dtype)
+        return self.with_expectations(
+            (self.embed(nearest) + _uniform(self.levels, points.dtype)) / 2
+        )
 
     def log_prob(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
         return jnp.sum(xlogy(self.embed(x)[:, None, :], self.expectations), axis=-1)
@@ -115,7 +112,7 @@ class Categorical(ExponentialFamily):
         return jnp.sum(divergence_terms(new.expectations, self.expectations), axis=1)
 
     def pseudo_mean(self, penalty: Penalty) -> Float[Array, " p"]:
-        return self._uniform()
+        return _uniform(self.levels, self.expectations.dtype)
 
     def with_expectations(self, expectations: Float[Array, "k p"]) -> "Categorical":
         return type(self)(expectations, self.levels)
@@ -148,6 +145,11 @@ class Categorical(ExponentialFamily):
             {name: float(p) for name, p in zip(names, row, strict=True)}
             for row in np.asarray(self.expectations)
         ]
+
+
+def _uniform(levels: tuple[int, ...], dtype: DTypeLike) -> Float[Array, " p"]:
+    """Equal probabilities of the levels of every column."""
+    return jnp.asarray(np.concatenate([np.full(c, 1 / c) for c in levels]), dtype)
 
 
 class _LevelFeatures(eqx.Module):
