@@ -11,7 +11,6 @@ import equinox as eqx
 import numpy as np
 
 from jaxmix.loop import Outcome
-from jaxmix.report.tables import REACHED_WITHIN
 from jaxmix.report.writers import Table
 from jaxmix.restarts import RestartResults
 from jaxmix.result import FitFailed, FitResult
@@ -80,10 +79,7 @@ class Cell(eqx.Module):
     @property
     def num_reached(self) -> int:
         """How many starts end within 0.001 nats of the best objective."""
-        if self.result is None:
-            return 0
-        objectives = np.array([float(one.objective) for one in self.runs.usable])
-        return int(np.sum(objectives >= float(self.result.objective) - REACHED_WITHIN))
+        return self.runs.num_reached
 
     def count(self, outcome: Outcome) -> int:
         """How many starts ended so."""

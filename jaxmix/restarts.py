@@ -18,6 +18,7 @@ from jaxmix.loop import Outcome
 from jaxmix.methods import EM, Method
 from jaxmix.precision import to_jax
 from jaxmix.prior import Prior
+from jaxmix.report.tables import REACHED_WITHIN
 from jaxmix.result import FitFailed, FitResult
 from jaxmix.starts import STARTS, check_data, equal_weights
 from jaxmix.stopping import Stop
@@ -44,6 +45,12 @@ class RestartResults(eqx.Module):
                 "components, or set ridge or prior"
             )
         return max(self.usable, key=lambda result: float(result.objective))
+
+    @property
+    def num_reached(self) -> int:
+        """How many starts end within 0.001 nats of the best objective; 0 where all fail."""
+        objectives = [float(result.objective) for result in self.usable]
+        return sum(value >= max(objectives) - REACHED_WITHIN for value in objectives)
 
     @property
     def num_degenerate(self) -> int:

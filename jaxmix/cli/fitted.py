@@ -35,8 +35,7 @@ class Fitted(NamedTuple):
     @property
     def reached(self) -> int:
         """How many starts came as high as the best, within a thousandth of a nat."""
-        top = float(self.best.objective) - REACHED_WITHIN
-        return sum(float(result.objective) >= top for result in self.runs.usable)
+        return self.runs.num_reached
 
     @property
     def failed(self) -> int:
