@@ -138,7 +138,7 @@ KINDS = ("ordinary", "few rows", "atoms", "not owed a fit")
 
 
 def kind(case: Case) -> str:
-    """Which of `KINDS` the case is: the first three are owed a fit, ordinary ones a good end too."""
+    """Which of `KINDS` the case is: the first three are owed a fit, ordinary ones a good end."""
     if not is_owed_a_fit(case):
         return "not owed a fit"
     if case.pattern in ATOMS:
