@@ -180,6 +180,7 @@ def test_the_command_prints_the_table_and_writes_a_folder(capsys, tmp_path):
     ridge = 1e-6 * min(np.average((X - np.average(X, 0, COUNTS)) ** 2, 0, COUNTS))
     assert f"ridge {ridge:.6g} (a millionth of the smallest column variance)" in printed
     assert f"observations    {COUNTS.sum():g}" in printed
+    assert "mean a" in printed
     written = {path.name for path in folder.iterdir()}
     assert written == {
         "table.csv",

@@ -1,12 +1,11 @@
 """The best of several starts, as `fit` and `complete` fit a table; ridge and starts in words."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 from rich.console import Console
 
 from jaxmix.cli.ridge import default_ridge
+from jaxmix.cli.tables import Frame
 from jaxmix.data import Table
 from jaxmix.families import STRUCTURES
 from jaxmix.inputs import as_count
@@ -98,7 +97,7 @@ def fitted(
         ridge = default_ridge(table.x, table.sample_weights) if family in STRUCTURES else 0.0
     with Console(stderr=True).status(f"fitting {k} components from {num_starts} starts"):
         runs = fit_restarts(
-            _Frame(table),
+            Frame(table),
             k,
             named[0].method,
             family,
@@ -110,16 +109,3 @@ def fitted(
             missing=missing,
         )
     return Fitted(runs, named[0], ridge, is_default, seed)
-
-
-class _Frame:
-    """A table's x as a data frame shows it, so that messages and results name its columns."""
-
-    def __init__(self, table: Table):
-        self.columns, self._x = table.columns, table.x
-
-    def to_numpy(self) -> np.ndarray:
-        return self._x
-
-    def items(self) -> Iterator[tuple[str, Any]]:
-        return zip(self.columns, self._x.T)

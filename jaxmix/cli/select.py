@@ -10,7 +10,7 @@ from typing import Any
 
 import tyro
 
-from jaxmix.cli.tables import named_table
+from jaxmix.cli.tables import Frame, named_table
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Select:
             ridge = default_ridge(table.x, table.sample_weights)
         with Console(stderr=True).status(f"fitting {len(sizes) * len(families)} cells"):
             found = select(
-                *(table.x, sizes, families, self.starts, self.seed, self.criterion),
+                *(Frame(table), sizes, families, self.starts, self.seed, self.criterion),
                 start=self.start,
                 stop=Stop(max_steps=self.max_steps),
                 ridge=ridge,
@@ -96,6 +96,7 @@ class Select:
         print(found.to_text())
         origin = "a millionth of the smallest column variance" if self.ridge is None else "as given"
         print(f"ridge {ridge:.6g} ({origin}); log-likelihoods are without its penalty")
+        print("steps and passes count from where a start ends")
         if any(cell.result is not None for cell in found.cells):
             print(f"\n{found.best}\n")
         print(_agreement(table, found), end="")

@@ -1,6 +1,7 @@
 """The table that a command line names: a bundled one, or a file."""
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from jaxmix.suggestions import unknown
@@ -52,3 +53,16 @@ def _bundled(name: str, columns: list[str] | None, labels: str | None) -> Any:
     if labels not in (None, known):
         raise unknown("column of known classes", labels, (str(known),))
     return table if columns is None else table.select(columns)
+
+
+class Frame:
+    """A table's x as a data frame shows it, so that messages and results name its columns."""
+
+    def __init__(self, table: Any):
+        self.columns, self._x = table.columns, table.x
+
+    def to_numpy(self) -> Any:
+        return self._x
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        return zip(self.columns, self._x.T)
