@@ -84,6 +84,7 @@ READABLE = {
     "tab": b"a\tb\n1\t2.5\n-3\t40\n",
     "semicolon": b"a;b\n1;2.5\n-3;40\n",
     "mark and carriage returns": b"\xef\xbb\xbfa,b\r\n1,2.5\r\n-3,40\r\n",
+    "carriage returns": b"a,b\r1,2.5\r-3,40\r",
     "blank lines": b"\na,b\n1,2.5\n\n-3,40\n\n  \n",
     "no last newline": b"a,b\n1,2.5\n-3,40",
     "quotes and blanks": b'"a", b\n"1", 2.5\n -3 ,"40"\n',
@@ -133,7 +134,7 @@ BAD_CSV = {
     "binary": (b"\x89PNG\x00\x01", "not a UTF-8 text file"),
     "other encoding": ("größe\n1\n".encode("latin-1"), "not a UTF-8 text file"),
     "ragged": (b"a,b\n1,2\n\n3\n", "line 4 has 1 cells, but line 1 has 2"),
-    "open quote": (b'a,b\n1,"2\n', "check the quotes"),
+    "open quote": (b'a,b\n1,"2\n', "check quotes"),
     "one name twice": (b"a,a\n1,2\n", "two columns named 'a'"),
     "no name": (b'"",a\n1,2\n', "column has no name"),
     "data instead of a header": (b"5.1,setosa\n4.9,setosa\n", "line 1 mixes names and numbers"),
@@ -141,6 +142,8 @@ BAD_CSV = {
     "underscore": (b"a\n1\n1_000\n", "mixes numbers and text"),
     "decimal comma": (b"a;b\n1,5;2\n2,5;3\n", "line 2, column 'a': '1,5' is a number with a comma"),
     "empty cell": (b"a,b\n1,2\n,3\n", "line 3, column 'a': the cell is empty"),
+    "empty cell, one column": (b'a\n1\n""\n3\n', "line 3, column 'a': the cell is empty"),
+    "too long a name": (b"a" * 200_000 + b"\n1\n", "line 1: field larger than field limit"),
     "empty column": (b"a,b\n1,\n2,\n", "line 2, column 'b': the cell is empty"),
     "nan": (b"a\n1\nNaN\n", "line 3, column 'a': 'NaN' is not a finite number"),
     "infinity": (b"a\n-inf\n", "line 2, column 'a': '-inf' is not a finite number"),
@@ -236,6 +239,12 @@ def test_npy_holds_named_columns_and_labels(tmp_path):
     np.testing.assert_array_equal(table.x, [[1, 2], [3, 4]])
     assert table.x.dtype == np.float32
     assert (table.columns, table.labels.tolist(), left_out) == (("x1", "x2"), [0.0, 1.0], ())
+
+
+def test_npy_labels_are_known(tmp_path):
+    np.save(tmp_path / "some.npy", np.array([[1, 2], [3, np.nan]]))
+    with pytest.raises(ValueError, match="the label of row 1 is missing"):
+        data.read(tmp_path / "some.npy", labels="x2", missing=True)
 
 
 def test_npy_with_objects_runs_nothing(tmp_path):

@@ -152,28 +152,30 @@ def _text(path: Path) -> str:
 
 def _split(path: Path, text: str, delimiter: str) -> tuple[list[int], list[list[str]]]:
     lines, rows = [], []
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=delimiter,
-        skipinitialspace=True,
-        strict=True,
-    )
+    physical = io.StringIO(text, newline="").readlines()
+    reader = csv.reader(physical, delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
         for cells in reader:
             row = [cell.strip() for cell in cells]
-            if row not in ([], [""]):
+            # A quoted empty cell is a row of one column; a blank line is none.
+            if row and (row != [""] or physical[reader.line_num - 1].strip()):
                 rows.append(row)
                 lines.append(reader.line_num)
     except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}: {error}; check the quotes") from None
+        raise ValueError(
+            f"{path}, line {reader.line_num}: {error}; check quotes and separators"
+        ) from None
     return lines, rows
 
 
 def _delimiter(text: str) -> str:
-    first_line = next((line for line in io.StringIO(text) if line.strip()), "")
+    first_line = next((line for line in io.StringIO(text, newline="") if line.strip()), "")
     for delimiter in _DELIMITERS:
-        if len(next(csv.reader([first_line], delimiter=delimiter))) > 1:
-            return delimiter
+        try:
+            if len(next(csv.reader([first_line], delimiter=delimiter))) > 1:
+                return delimiter
+        except csv.Error:
+            break  # `_split` meets it again, and names the line.
     return ","
 
 

@@ -126,6 +126,10 @@ def _chosen(
         None if name is None else matrix[:, names.index(name)]
         for name in (roles.labels, roles.sample_weights)
     ]
+    known_classes = apart[0]
+    if known_classes is not None and np.isnan(known_classes).any():
+        row = int(np.argmax(np.isnan(known_classes)))
+        raise ValueError(f"{path}: the label of row {row} is missing; give every row its class")
     return Table(path.stem, x, wanted, *apart, source=path.name), ()
 
 
