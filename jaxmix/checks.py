@@ -29,17 +29,6 @@ def check_start(start: Any, d: int, total: float) -> None:
     check_k(k, total)
 
 
-def check_possible(start: Mixture, x: np.ndarray) -> None:
-    """Raise where the start calls a row impossible, of which no EM step could make anything."""
-    impossible = np.asarray(start.log_prob(x)) == -np.inf
-    if impossible.any():
-        row = x[int(np.argmax(impossible))].tolist()
-        raise ValueError(
-            f"the row {row} has probability 0 under the start; give it rates and probabilities "
-            "above 0"
-        )
-
-
 def check_penalty_of(family: Family, prior: Prior | None, ridge: ArrayLike) -> None:
     """Raise for a prior or a ridge that no fit of this family can use."""
     check_penalty(prior, ridge, family.shape[1], family.parts)

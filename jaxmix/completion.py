@@ -12,22 +12,25 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxmix.mixture import Mixture
-from jaxmix.numerics import softmax
+from jaxmix.numerics import logsumexp, softmax
 
 ByComponent = Callable[[Float[Array, " d"]], tuple[Float[Array, " k"], Float[Array, "k d"]]]
 """Of a row: log w_k + log p_k of what is observed, and the row as each component completes it."""
 
 
 @jax.jit
-def completed(mixture: Mixture, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
-    """Rows [n d], NaN where entries are missing, with their conditional expectations there."""
+def completed(
+    mixture: Mixture, x: Float[Array, "n d"]
+) -> tuple[Float[Array, "n d"], Float[Array, " n"]]:
+    """Rows with conditional expectations where they are NaN; log-density of what is observed."""
     by_component = _by_component(mixture)
 
-    def row(x: Float[Array, " d"]) -> Float[Array, " d"]:
+    def row(x: Float[Array, " d"]) -> tuple[Float[Array, " d"], Float[Array, ""]]:
         logits, values = by_component(x)
-        return softmax(logits) @ values
+        return softmax(logits) @ values, logsumexp(logits)
 
-    return jnp.where(jnp.isnan(x), jax.lax.map(row, x, batch_size=128), x)
+    expected, log_prob = jax.lax.map(row, x, batch_size=128)
+    return jnp.where(jnp.isnan(x), expected, x), log_prob
 
 
 @jax.jit

@@ -16,7 +16,8 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from jaxmix.families import Family
-from jaxmix.inputs import as_matrix
+from jaxmix.inputs import as_matrix, check_possible
+from jaxmix.numerics import logsumexp
 from jaxmix.precision import to_jax
 
 Same = TypeVar("Same", bound="Distribution")
@@ -98,7 +99,8 @@ class Distribution(eqx.Module):
 
         Raises:
             ValueError, TypeError: for columns that `marginal` refuses, if no column remains, and
-                for values that are not finite, of another shape, or none that a family gives.
+                for values that are not finite, of another shape, none that a family gives, or of
+                probability 0.
 
         Examples:
             >>> import jaxmix as jm
@@ -114,15 +116,26 @@ class Distribution(eqx.Module):
         known = self._column_numbers(columns)
         if len(known) == self.family.shape[1]:
             raise ValueError("every column is given, so that none remains; condition on fewer")
-        return self._given(known, self._known_values(known, values))
+        values = self._known_values(known, values)
+        given, log_prob = self._given(known, values)
+        if not isinstance(log_prob, Tracer):
+            rows = values.reshape(-1, len(known))
+            check_possible(
+                log_prob.reshape(-1), rows, "the mixture: no component can have given it"
+            )
+        return given
 
     @partial(jax.jit, static_argnums=1)
-    def _given(self: Same, columns: tuple[int, ...], values: Float[Array, "*m c"]) -> Same:
+    def _given(
+        self: Same, columns: tuple[int, ...], values: Float[Array, "*m c"]
+    ) -> tuple[Same, Float[Array, "*m"]]:
+        """The mixture given the values, and their log-probability."""
         if values.ndim == 2:
             return jax.vmap(lambda row: self._given(columns, row))(values)
         densities = self.family.marginal(columns).log_prob(values[None])[0]
-        log_weights = jax.nn.log_softmax(self.log_weights + densities)
-        return type(self)(log_weights, self.family.condition(columns, values))
+        joint = self.log_weights + densities
+        given = type(self)(jax.nn.log_softmax(joint), self.family.condition(columns, values))
+        return given, logsumexp(joint)
 
     def _known_values(self, columns: tuple[int, ...], values: Any) -> Float[Array, "*m c"]:
         shape, c = np.shape(values), len(columns)

@@ -15,7 +15,15 @@ from jaxtyping import Array, ArrayLike
 
 from jaxmix import checks
 from jaxmix.compiling import compiled_advance
-from jaxmix.inputs import as_count, as_incomplete, as_matrix, as_sample_weights, check_observed
+from jaxmix.inputs import (
+    OUT_OF_RANGE,
+    as_count,
+    as_incomplete,
+    as_matrix,
+    as_sample_weights,
+    check_observed,
+    check_possible,
+)
 from jaxmix.loop import Closing, Loop, Outcome, Trace, advance, begin, close, reopen
 from jaxmix.methods import EM, Cost, Method
 from jaxmix.mixture import Mixture, as_rows
@@ -145,7 +153,8 @@ def check_problem(
         start.family.require_incomplete()
     start.family.check(values, columns)
     if bool(start.family.at_boundary):
-        checks.check_possible(start, present)
+        advice = "the start; give it rates and probabilities above 0"
+        check_possible(start.log_prob(present), present, advice)
     checks.check_penalty_of(start.family, prior, ridge)
     problem = compiled_problem(
         to_jax(values),
@@ -157,6 +166,8 @@ def check_problem(
         missing=missing,
         centered=start.family.centered,
     )
+    if not np.all(np.isfinite(problem.pooled)):
+        raise ValueError(OUT_OF_RANGE)
     if not bool(problem.penalty.bounds_covariances):
         start.family.check_spread(present, columns, fixed)
     return problem, columns

@@ -13,6 +13,9 @@ import numpy as np
 LARGEST_EXACT_INTEGER = 2**53
 """Largest integer up to which float64 holds every integer."""
 
+OUT_OF_RANGE = "squares of the data leave the range of floats; see data.standardize"
+"""What to say of data whose variances are 0 or infinite and should not be."""
+
 _STORED_AS_FLOAT32 = ("float32", "float16", "bfloat16")
 _MISSING_TYPES = ("NoneType", "NAType", "NaTType")
 
@@ -48,6 +51,20 @@ def check_observed(values: np.ndarray, columns: tuple[str, ...]) -> None:
     if not observed.all():
         column = columns[int(np.argmin(observed))]
         raise ValueError(f"column {column!r} of x has no observed entry; leave it out")
+
+
+def check_possible(log_prob: Any, x: Any, under: str) -> None:
+    """Raise for a row of log-probability -inf or NaN, of whose component nothing can be said.
+
+    Args:
+        log_prob: of the rows, [n] in nats.
+        x: the rows [n d].
+        under: which mixture calls them impossible, and what to do.
+    """
+    impossible = ~(np.asarray(log_prob) > -np.inf)
+    if impossible.any():
+        row = np.asarray(x)[int(np.argmax(impossible))].tolist()
+        raise ValueError(f"the row {row} has probability 0 under {under}")
 
 
 def as_matrix(x: Any, name: str = "x", missing: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -17,11 +17,13 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from jaxmix.distribution import Distribution
 from jaxmix.families import Coordinates, Family
 from jaxmix.families.base import Incomplete
-from jaxmix.inputs import as_count, as_incomplete, as_matrix
+from jaxmix.inputs import as_count, as_incomplete, as_matrix, check_possible
 from jaxmix.numerics import divergence_terms, logsumexp, softmax
 from jaxmix.precision import to_jax
 from jaxmix.prior import Penalty
 from jaxmix.streams import stream
+
+UNDER_A_MIXTURE = "the mixture: no component can have given it; leave it out"
 
 
 class Mixture(Distribution):
@@ -99,8 +101,12 @@ class Mixture(Distribution):
         return self.log_weights + self.family.log_prob(x)
 
     def responsibilities(self, x: Any) -> Float[Array, "n k"]:
-        r"""Posterior probabilities of the components, $w_k p_k(x_i) / p(x_i)$; rows sum to 1."""
-        return softmax(self.joint_log_prob(self.rows(x)))
+        r"""Posterior probabilities of the components, $w_k p_k(x_i) / p(x_i)$; rows sum to 1.
+
+        Raises:
+            ValueError: for rows of probability 0, here as in `posterior_entropy` and `predict`.
+        """
+        return softmax(self._possible_joint(x))
 
     def posterior_entropy(self, x: Any) -> Float[Array, " n"]:
         r"""How uncertain the component of every row is, $-\sum_k r_{ik} \log r_{ik}$.
@@ -112,14 +118,22 @@ class Mixture(Distribution):
             Entropies [n] of the responsibilities, in nats: 0 where the component is certain, log k
             where the row says nothing of it.
         """
-        logarithms = jax.nn.log_softmax(self.joint_log_prob(self.rows(x)))
+        logarithms = jax.nn.log_softmax(self._possible_joint(x))
         impossible = logarithms == -jnp.inf
         logarithms = jnp.where(impossible, 0.0, logarithms)
         return -jnp.sum(jnp.where(impossible, 0.0, jnp.exp(logarithms) * logarithms), axis=1)
 
     def predict(self, x: Any) -> Int[Array, " n"]:
         """The most probable component of every row."""
-        return jnp.argmax(self.joint_log_prob(self.rows(x)), axis=1)
+        return jnp.argmax(self._possible_joint(x), axis=1)
+
+    def _possible_joint(self, x: Any) -> Float[Array, "n k"]:
+        """`joint_log_prob` of rows that at least one component can give."""
+        rows = self.rows(x)
+        joint = self.joint_log_prob(rows)
+        if not isinstance(joint, Tracer):
+            check_possible(np.max(np.asarray(joint), axis=1), rows, UNDER_A_MIXTURE)
+        return joint
 
     def complete(self, x: Any) -> Float[Array, "n d"]:
         r"""Rows with their missing entries filled in by conditional expectations.
@@ -134,7 +148,8 @@ class Mixture(Distribution):
             The data [n d] without NaN; observed entries as they are.
 
         Raises:
-            ValueError: for rows without any observed entry, or components that take none missing.
+            ValueError: for rows without any observed entry, or of probability 0, and for components
+                that take none missing.
 
         Examples:
             >>> import jaxmix as jm
@@ -152,7 +167,10 @@ class Mixture(Distribution):
         from jaxmix.completion import completed
 
         self._check_columns(rows.shape[1])
-        return completed(self, rows)
+        whole, log_prob = completed(self, rows)
+        if not isinstance(log_prob, Tracer):
+            check_possible(log_prob, rows, UNDER_A_MIXTURE)
+        return whole
 
     def rows(self, x: Any) -> Float[Array, "n d"]:
         """Data as rows in the mixture's precision; raises ValueError for what it cannot hold."""

@@ -152,6 +152,8 @@ def test_uncertainty_of_the_component():
     np.testing.assert_array_equal(only.posterior_entropy(rows), 0.0)
 
 
+FAR = [1e200, 0.0, 0.0]
+
 MISTAKES = {
     "none": (lambda m: m.marginal([]), ValueError, "at least one"),
     "twice": (lambda m: m.marginal([0, -3]), ValueError, "once"),
@@ -168,6 +170,15 @@ MISTAKES = {
     "a number": (lambda m: m.condition([0], 0.0), ValueError, r"one row \[1\]"),
     "NaN": (lambda m: m.condition([0], [np.nan]), ValueError, "values"),
     "text": (lambda m: m.condition([0], ["a"]), ValueError, "values"),
+    "given the impossible": (lambda m: m.condition([0], [1e200]), ValueError, "probability 0"),
+    "labels of no component": (lambda m: m.predict([FAR]), ValueError, "probability 0"),
+    "shares of nothing": (lambda m: m.responsibilities([FAR]), ValueError, "probability 0"),
+    "entropy of nothing": (lambda m: m.posterior_entropy([FAR]), ValueError, "probability 0"),
+    "no way to complete": (
+        lambda m: m.complete([[1e200, np.nan, 0.0]]),
+        ValueError,
+        r"row \[1e\+200",
+    ),
 }
 
 

@@ -226,6 +226,8 @@ def test_probabilities_may_reach_their_boundary_in_em():
         jm.fit(x, start, jm.GradientAscent(optax.adam))
     with pytest.raises(ValueError, match="probability 0 under the start"):
         jm.fit(x, jm.bernoulli_mixture([0.5, 0.5], [[0.5, 0.0], [0.5, 0.0]]))
+    with pytest.raises(ValueError, match=r"row \[0.0, 1.0\] has probability 0 under the mixture"):
+        jm.bernoulli_mixture([1.0], [[0.5, 0.0]]).responsibilities([[0, 1]])
     inside = jm.fit(x, jm.initialize(x, 2, "bernoulli"), prior=jm.Prior(mean_strength=1.0))
     assert not inside.mixture.family.at_boundary
 
