@@ -11,12 +11,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxmix.checks import check_k
 from jaxmix.clustering import lloyd, seed_rows, squared_distances
 from jaxmix.families import Family, Spec, standard
-from jaxmix.inputs import as_incomplete, as_matrix, as_sample_weights, check_observed
+from jaxmix.inputs import (
+    OUT_OF_RANGE,
+    as_incomplete,
+    as_matrix,
+    as_sample_weights,
+    check_observed,
+)
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import has_no_factor
 from jaxmix.precision import to_jax
@@ -61,12 +67,23 @@ def equal_weights(family: Family) -> Mixture:
 
 def spread(x: Float[Array, "n d"], weights: Float[Array, " n"]) -> Float[Array, "d d"]:
     """Covariance of the data, made positive definite where columns are dependent."""
-    covariance = moments(x, weights)[1]
-    variances = jnp.diagonal(covariance)
-    usual = jnp.where(jnp.any(variances > 0), jnp.max(variances), 1.0)
-    floor = FLOOR * jnp.diag(jnp.where(variances > 0, variances, usual))
+    covariance = moments(x, weights)[1] + for_constant_columns(x, weights)
+    floor = FLOOR * jnp.diag(jnp.diagonal(covariance))
     thin = has_no_factor(covariance - 1e-6 * floor)
     return jnp.where(thin, covariance + floor, covariance)
+
+
+def for_constant_columns(
+    x: Float[Array, "n d"], weights: Float[Array, " n"]
+) -> Float[Array, "d d"]:
+    """Variances for columns that have none, about as large as a ridge may be.
+
+    Only with a ridge can they be fitted. Far below it gradients are so steep that a step in their
+    direction loses the components, and far above it is a long way down.
+    """
+    variances = jnp.diagonal(moments(x, weights)[1])
+    usual = jnp.where(jnp.any(variances > 0), jnp.max(variances), 1.0)
+    return jnp.diag(jnp.where(variances > 0, 0.0, FLOOR * usual))
 
 
 def at_points(
@@ -90,7 +107,8 @@ def seeded(
     nearest = jnp.argmin(squared_distances(embedded, embedded[rows]), axis=1)
     residuals = x - centers[nearest]
     within = (residuals * weights[:, None]).T @ residuals / jnp.sum(weights)
-    return at_points(x, weights, centers, within + FLOOR * spread(x, weights), blank)
+    wide_enough = within + FLOOR * spread(x, weights) + for_constant_columns(x, weights)
+    return at_points(x, weights, centers, wide_enough, blank)
 
 
 def clustered(
@@ -98,8 +116,9 @@ def clustered(
 ) -> Mixture:
     """Weights and components of k-means clusters, shrunk where one has too few rows."""
     embedded, k = blank.embed(x), blank.shape[0]
-    first = embedded[seed_rows(key, embedded, weights, k)]
-    members = jax.nn.one_hot(lloyd(embedded, weights, first).labels, k, dtype=x.dtype)
+    seeds = seed_rows(key, embedded, weights, k)
+    labels = lloyd(embedded, weights, embedded[seeds]).labels
+    members = _without_empty(jax.nn.one_hot(labels, k, dtype=x.dtype), weights, seeds)
     pooled, none = spread(x, weights), penalty(None, 0.0, jnp.zeros_like(x[0]))
     exact = from_responsibilities(x, weights, members, blank)
     # What is impossible at a start remains so: pseudo-observations keep it from its boundary.
@@ -114,6 +133,15 @@ def clustered(
     thin = exact.family.collapsed(FLOOR**2 * 1e8 * pooled, 0 * pooled, ())
     few = jnp.any(weights @ members < exact.family.minimum_count(none, ()))
     return jax.tree.map(lambda a, b: jnp.where(bounded | thin | few, b, a), exact, shrunk)
+
+
+def _without_empty(
+    members: Float[Array, "n k"], weights: Float[Array, " n"], seeds: Int[Array, " k"]
+) -> Float[Array, "n k"]:
+    """Membership, of which an empty cluster gets a share of its seed: rows may coincide."""
+    empty = weights @ members == 0
+    shared = members.at[seeds, jnp.arange(len(seeds))].add(empty.astype(members.dtype))
+    return shared / jnp.sum(shared, axis=1, keepdims=True)
 
 
 def subsampled(
@@ -235,7 +263,7 @@ def initialize(
         mixture = compiled_m_step(centered, counts, responsibilities, blank)
         check_m_step(mixture, centered, counts)
     if not mixture.is_finite:
-        raise ValueError("squares of the data leave the range of floats; see data.standardize")
+        raise ValueError(OUT_OF_RANGE)
     return mixture.translate(to_jax(center))
 
 

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import optax
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -170,3 +171,27 @@ def test_degenerate_starts_are_counted_and_never_best():
     assert runs.usable == ()
     with pytest.raises(jm.FitFailed, match="all 3 starts ended DEGENERATE"):
         _ = runs.best
+
+
+def test_a_cluster_without_rows_begins_at_its_seed():
+    # Beside the second column the first is nothing in floats: three different rows, five clusters.
+    x = np.random.default_rng(0).integers(3, size=(60, 2)) * np.array([10.0, 1e17])
+    start = jm.initialize(x, 5, "diag", "kmeans")
+    assert start.weights.sum() == pytest.approx(1)
+    assert np.all(np.isfinite(start.means))
+    assert np.all(start.covariances > 0)
+    rows = {tuple(row) for row in x.tolist()}
+    assert any(tuple(mean) in rows for mean in start.means.tolist())
+
+
+@pytest.mark.parametrize("ridge", [1e-3, 1e-2])
+def test_gradients_find_the_ridge_of_a_constant_column(ridge):
+    x = np.random.default_rng(0).normal(size=(90, 2)) * np.array([0.0, 1.0])
+    start = jm.initialize(x, 2, "diag")
+    by_em, by_gradient = (
+        jm.fit(x, start, method, ridge=ridge)
+        for method in (jm.EM(), jm.GradientAscent(optax.lbfgs))
+    )
+    assert by_em.outcome == by_gradient.outcome == jm.Outcome.CONVERGED
+    assert float(by_gradient.objective) == pytest.approx(float(by_em.objective), abs=1e-6)
+    np.testing.assert_allclose(by_em.mixture.covariances[:, 0], ridge, rtol=1e-6)
