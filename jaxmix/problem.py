@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from jaxmix.families import Family
 from jaxmix.families.base import Coordinates, Features, Incomplete
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import has_no_factor
@@ -86,6 +87,8 @@ class Problem(eqx.Module):
         statistics = classified_statistics if self.hard else STATISTICS[gradient]
         table = mixture.natural(self._ridge)
         log_likelihood, expected = statistics(self.features(mixture), table, self.data)
+        if self.widened:
+            expected = with_empty_at_origin(expected, mixture.family, self.center)
         em_step = mixture.maximize(expected, self.penalty, self.fixed)
         return Evaluation(
             objective=log_likelihood + mixture.log_penalty(table, self.penalty),
@@ -150,6 +153,16 @@ class Problem(eqx.Module):
     def leave(self, mixture: Mixture) -> Mixture:
         """A mixture in centered coordinates, in the user's units."""
         return mixture.translate(self.center)
+
+
+def with_empty_at_origin(statistics: Table, family: Family, center: Float[Array, " d"]) -> Table:
+    """Statistics in which components without rows have next to nothing, in the user's origin.
+
+    So scikit-learn keeps them from dividing by zero: their weight is some rounding error.
+    """
+    nothing = 10 * jnp.finfo(statistics.dtype).eps
+    origin = nothing * family.features(-center[:, None])[:, 0]
+    return jnp.where(statistics[:, -1:] == 0, origin, statistics)
 
 
 OBJECTIVES = {"fisher": marginal_log_likelihood, "autodiff": autodiff_log_likelihood}

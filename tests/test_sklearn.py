@@ -229,6 +229,26 @@ def test_mistakes_raise_what_scikit_learn_raises(mistake):
         Ours(**settings).fit(x)
 
 
+def test_a_fit_goes_on_only_with_the_settings_that_it_had():
+    estimator = Ours(2, covariance_type="diag", random_state=0, max_iter=3, tol=1.0).fit(X)
+    for change in ({"covariance_type": "tied"}, {"n_components": 3}):
+        other = pickle.loads(pickle.dumps(estimator)).set_params(**change)
+        with pytest.raises(
+            ValueError, match="fitted with n_components=2 and covariance_type='diag'"
+        ):
+            other.partial_fit(X)
+        with pytest.raises(ValueError, match="fit anew, without warm_start"):
+            other.set_params(warm_start=True).fit(X)
+
+
+@pytest.mark.parametrize("offset", [0.0, 7.0])
+def test_more_components_than_different_rows_are_fitted_as_scikit_learn_does(offset):
+    x = np.repeat([[0.0, 0.0], [1.0, 1.0], [5.0, 5.0]], 5, axis=0) + offset
+    with pytest.warns(ConvergenceWarning, match="distinct clusters"):
+        ours, theirs = (kind(4, random_state=1).fit(x) for kind in (Ours, Oracle))
+    assert_same_fit(ours, theirs)
+
+
 def test_questions_to_an_unfitted_estimator():
     for ask in (Ours().predict, Ours().score_samples, Ours().bic):
         with pytest.raises(NotFittedError):
@@ -241,6 +261,10 @@ def test_mistakes_that_scikit_learn_cannot_make():
             Ours(solver=solver).fit(X)
     with pytest.raises(ValueError, match="expected 1000 sample_weights"):
         Ours().fit(X, sample_weight=np.ones(3))
+    with pytest.raises(ValueError, match="only n_samples=1 of positive sample_weight"):
+        Ours(2).fit(X, sample_weight=np.arange(1000) == 0)
+    with pytest.raises(ValueError, match="sums to 1, less than the 2 components"):
+        Ours(2, solver="lbfgs").fit(X, sample_weight=np.full(1000, 1e-3))
 
 
 def test_other_solvers_reach_the_same_maximum():

@@ -183,12 +183,15 @@ class GaussianMixture(ScikitLearnGaussianMixture):
         x: Any = validate_data(
             self, X, dtype=[np.float64, np.float32], ensure_min_samples=least, reset=first
         )
-        if first and len(x) < self.n_components:
+        weights = None if sample_weight is None else as_sample_weights(sample_weight, len(x))
+        counted = len(x) if weights is None else np.count_nonzero(weights)
+        if first and counted < self.n_components:
             raise ValueError(
-                f"n_components={self.n_components}, but only n_samples={len(x)}; expected "
+                f"n_components={self.n_components}, but only n_samples={counted}"
+                f"{'' if weights is None else ' of positive sample_weight'}; expected "
                 "n_samples >= n_components"
             )
-        return x, None if sample_weight is None else as_sample_weights(sample_weight, len(x))
+        return x, weights
 
     def _best_run(self, x: np.ndarray, sample_weights: np.ndarray | None) -> Run:
         say = self._print_verbose_msg_iter_end if self.verbose else None
@@ -230,6 +233,14 @@ class GaussianMixture(ScikitLearnGaussianMixture):
         return with_given(drawn, given, family)
 
     def _present(self) -> Parameters:
+        asked = self.n_components, self.covariance_type
+        fitted = getattr(self, "_fitted_as", asked)
+        if asked != fitted:
+            raise ValueError(
+                f"the mixture was fitted with n_components={fitted[0]} and covariance_type="
+                f"{fitted[1]!r}, and cannot go on with {asked[0]} and {asked[1]!r}; fit anew, "
+                "without warm_start"
+            )
         parts = Parameters(self.weights_, self.means_, self.covariances_)
         return Parameters(*(np.asarray(part, dtype=np.float64) for part in parts))
 
@@ -241,6 +252,7 @@ class GaussianMixture(ScikitLearnGaussianMixture):
         )
         self.precisions_cholesky_ = factors.astype(dtype)
         self.precisions_ = precisions(factors, self.covariance_type).astype(dtype)
+        self._fitted_as = self.n_components, self.covariance_type
         self.converged_, self.n_iter_ = run.converged, n_iter
         self.lower_bound_, self.lower_bounds_ = run.lower_bound, run.lower_bounds
 

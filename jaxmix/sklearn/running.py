@@ -76,7 +76,12 @@ def climb(rows: Rows, start: Parameters, settings: Settings, before: float = -np
     # A tolerance of 0 is scikit-learn's way to ask for all iterations.
     stop = Stop("mean", max(settings.tol, np.finfo(float).tiny), settings.max_iter)
     mixture = problem.enter(as_mixture(start, settings.family))
-    total = float(problem.total)
+    total, k = float(problem.total), mixture.num_components
+    if not em and total < k:
+        raise ValueError(
+            f"sample_weight sums to {total:g}, less than the {k} components; solvers other than EM "
+            "take it for numbers of rows: scale it to sum to about as many as there are"
+        )
     loop = _unvisited(mixture, before * total) if em else begin(method, problem, stop, mixture)
     loop, bounds = _run(problem, settings, stop, loop)
     if int(loop.code) in (Outcome.NONFINITE, Outcome.DEGENERATE):

@@ -16,6 +16,7 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 from jaxmix.families import Gaussian, structure
 from jaxmix.mixture import Mixture
 from jaxmix.prior import penalty
+from jaxmix.problem import with_empty_at_origin
 from jaxmix.sklearn.parameters import Parameters, in_users_units
 from jaxmix.starts import equal_weights
 from jaxmix.statistics import block_length, in_blocks
@@ -72,9 +73,9 @@ def m_step(rows: Rows, responsibilities: np.ndarray, family: str, ridge: float) 
     n, total = len(responsibilities), rows.sample_weights.sum()
     whole = np.pad(responsibilities, ((0, len(rows.x) - n), (0, 0)))
     center = np.average(rows.x, axis=0, weights=rows.sample_weights)
-    mixture = _centered_m_step(rows._replace(x=rows.x - center), whole, family, ridge)
-    _, means, covariances = in_users_units(center, mixture)
-    counts = rows.sample_weights @ whole
+    centered = rows._replace(x=rows.x - center)
+    mixture, counts = _centered_m_step(centered, whole, center, family, ridge)
+    (_, means, covariances), counts = in_users_units(center, mixture), np.asarray(counts)
     if family == "tied" and not np.allclose(responsibilities.sum(axis=1), 1):
         # scikit-learn counts the scatter of all rows here, about the origin.
         scatter = (rows.x.T * rows.sample_weights) @ rows.x - (means.T * counts) @ means
@@ -84,8 +85,12 @@ def m_step(rows: Rows, responsibilities: np.ndarray, family: str, ridge: float) 
 
 @partial(jax.jit, static_argnames="family")
 def _centered_m_step(
-    rows: Rows, responsibilities: Float[Array, "n k"], family: str, ridge: Float[Array, ""]
-) -> Mixture:
+    rows: Rows,
+    responsibilities: Float[Array, "n k"],
+    center: Float[Array, " d"],
+    family: str,
+    ridge: Float[Array, ""],
+) -> tuple[Mixture, Float[Array, " k"]]:
     (_, d), k = rows.x.shape, responsibilities.shape[1]
     blank = equal_weights(Gaussian.standard(structure(family), k, d, rows.x.dtype))
     data = in_blocks(rows.x, rows.sample_weights)
@@ -97,4 +102,5 @@ def _centered_m_step(
 
     nothing = jnp.zeros_like(blank.natural())
     statistics = jax.lax.scan(add, nothing, (data.x, data.sample_weights, shares))[0]
-    return blank.maximize(statistics, penalty(None, ridge, jnp.zeros(d)))
+    statistics = with_empty_at_origin(statistics, blank.family, center)
+    return blank.maximize(statistics, penalty(None, ridge, jnp.zeros(d))), statistics[:, -1]
