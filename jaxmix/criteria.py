@@ -13,7 +13,7 @@ import numpy as np
 from jaxmix.loop import Outcome
 from jaxmix.report.writers import Table
 from jaxmix.restarts import RestartResults
-from jaxmix.result import FitFailed, FitResult
+from jaxmix.result import REMEDY, FitFailed, FitResult
 from jaxmix.suggestions import unknown
 
 CRITERIA = ("bic", "aic", "icl")
@@ -120,10 +120,7 @@ class Selection(eqx.Module):
         check_criterion(criterion)
         usable = [cell for cell in self.cells if cell.result is not None]
         if not usable:
-            raise FitFailed(
-                "every start of every cell ended DEGENERATE or NONFINITE; use fewer components, "
-                "or set ridge or prior"
-            )
+            raise FitFailed(f"every start of every cell ended DEGENERATE or NONFINITE; {REMEDY}")
         return min(usable, key=lambda cell: getattr(cell, criterion))
 
     def values(self, criterion: str) -> tuple[list[int], dict[str, list[float]]]:

@@ -19,7 +19,7 @@ from jaxmix.methods import EM, Method
 from jaxmix.precision import to_jax
 from jaxmix.prior import Prior
 from jaxmix.report.tables import REACHED_WITHIN
-from jaxmix.result import FitFailed, FitResult
+from jaxmix.result import REMEDY, FitFailed, FitResult
 from jaxmix.starts import STARTS, check_data, equal_weights
 from jaxmix.stopping import Stop
 from jaxmix.suggestions import unknown
@@ -41,8 +41,7 @@ class RestartResults(eqx.Module):
         """The usable result of highest objective; `FitFailed` where there is none."""
         if not self.usable:
             raise FitFailed(
-                f"all {len(self.results)} starts ended DEGENERATE or NONFINITE; use fewer "
-                "components, or set ridge or prior"
+                f"all {len(self.results)} starts ended DEGENERATE or NONFINITE; {REMEDY}"
             )
         return max(self.usable, key=lambda result: float(result.objective))
 

@@ -15,14 +15,19 @@ from jaxmix.stopping import Stop
 
 Values = Array | np.ndarray
 
+REMEDY = (
+    "use fewer components, another start, a larger ridge or a prior, or a smaller learning rate"
+)
+"""Against components that collapse or lose their observations."""
+
 ADVICE = {
     Outcome.RUNNING: "still running",
     Outcome.CONVERGED: "the stopping rule is met",
     Outcome.MAX_STEPS: "not converged: the limit on steps was reached; raise max_steps, or resume",
     Outcome.NONFINITE: "failed: a number was no longer finite; use a smaller learning rate, or "
     "standardize the data. These are the last finite parameters",
-    Outcome.DEGENERATE: "failed: a component collapsed or lost its observations; use fewer "
-    "components, another start, or set ridge or prior. These are the last usable parameters",
+    Outcome.DEGENERATE: f"failed: a component collapsed or lost its observations; {REMEDY}. These "
+    "are the last usable parameters",
 }
 
 

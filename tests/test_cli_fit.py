@@ -164,8 +164,8 @@ def test_starts_that_all_fail_are_one_line(folder, capsys):
     assert main(["fit", "points.csv", *OPTIONS, "--ridge", "0"]) == 2
     said = capsys.readouterr()
     assert said.err == (
-        "jaxmix: all 2 starts ended DEGENERATE or NONFINITE; use fewer components, or set ridge or "
-        "prior\n"
+        "jaxmix: all 2 starts ended DEGENERATE or NONFINITE; use fewer components, another start, "
+        "a larger ridge or a prior, or a smaller learning rate\n"
     )
     assert not (folder / "jaxmix-fit").exists()
 
@@ -196,6 +196,8 @@ MISTAKES = {
     "unknown stop": (["fit", "eruptions.csv", "--stop", "gaps"], "did you mean 'gap'"),
     "negative tolerance": (["fit", "eruptions.csv", "--tol", "-1"], "tol"),
     "negative ridge": (["fit", "eruptions.csv", "--ridge", "-1"], "ridge"),
+    "squares above floats": (["fit", "large.csv"], "leave the range of floats; see data.stand"),
+    "squares below floats": (["fit", "small.csv"], "leave the range of floats; see data.stand"),
     "a ridge of text": (["fit", "eruptions.csv", "--ridge", "small"], "small"),
     "no file": (["complete"], "FILE"),
     "a table": (["complete", "faithful"], ".csv or .npy file"),
@@ -221,6 +223,8 @@ MISTAKES = {
 def test_a_mistake_is_one_line_and_exit_code_2(mistake, folder, capsys):
     (folder / "empty.csv").write_text("a,b\n1,2\n,\n")
     (folder / "full.csv").write_text("a,b\n1,2\n1,\n")
+    (folder / "large.csv").write_text("a\n1e160\n2e160\n4e160\n")
+    (folder / "small.csv").write_text("a\n1e-170\n2e-170\n4e-170\n")
     jm.gaussian_mixture([1.0], [[0.0, 0.0]], 1.0, "diag").save(folder / "two.npz")
     arguments, words = MISTAKES[mistake]
     assert main(arguments) == 2

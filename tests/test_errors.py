@@ -214,6 +214,16 @@ REFUSED = {
         ValueError,
         "use jaxmix.GradientAscent",
     ),
+    "optimizer in words": (
+        lambda: jm.StochasticGradient("adam"),
+        TypeError,
+        "an optax factory such as optax.adam, got 'adam'",
+    ),
+    "squares above floats": (
+        lambda: jm.fit_restarts(X * 1e160, 2),
+        ValueError,
+        "squares of the data leave the range of floats; see data.standardize",
+    ),
     "setting in batches": (
         lambda: jm.StochasticGradient(batchsize=3),
         ValueError,
@@ -323,7 +333,7 @@ def test_a_component_on_repeated_points_is_degenerate(family):
     near = jm.gaussian_mixture([0.5, 0.5], means, covariances, family=family)
     result = jm.fit(REPEATED, near)
     assert result.outcome.name == "DEGENERATE"
-    with pytest.raises(jm.FitFailed, match=r"DEGENERATE.*collapsed.*ridge or prior"):
+    with pytest.raises(jm.FitFailed, match=r"DEGENERATE.*collapsed.*a larger ridge or a prior"):
         result.raise_if_failed()
 
 

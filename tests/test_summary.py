@@ -75,7 +75,7 @@ def test_failures_say_what_to_do():
     start = jm.gaussian_mixture([0.5, 0.5], [[1e4, 1e4], [3.0, 70.0]], 1.0)
     screen = str(jm.fit(X, start))
     assert "DEGENERATE: failed" in screen
-    assert "set ridge or prior" in screen
+    assert "a larger ridge or a prior" in screen
 
 
 def test_an_objective_with_a_penalty_is_shown_beside_the_likelihood(result):

@@ -33,6 +33,10 @@ class Optimizer(eqx.Module):
         ready = isinstance(factory, optax.GradientTransformation)
         if ready and settings:
             raise TypeError(f"a ready optimizer takes no settings, got {', '.join(settings)}")
+        if not ready and not callable(factory):
+            raise TypeError(
+                f"optimizer must be an optax factory such as optax.adam, got {factory!r}"
+            )
         settings = settings if ready else _complete(factory, settings)
         self.factory = factory
         self.numbers = {name: value for name, value in settings.items() if _is_number(value)}
