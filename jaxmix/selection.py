@@ -83,17 +83,18 @@ def select(
     responsibilities; Baudry (2009), Université Paris-Sud, chapter 4, for the entropy used here.
     """
     check_criterion(criterion)
-    sizes: list[Any] = [ks] if isinstance(ks, int | np.integer) else list(ks)
-    kinds: list[Any] = [families] if isinstance(families, str | Mapping | type) else list(families)
+    sizes = _several("ks", ks, int | np.integer, "a number of components")
+    kinds = _several("families", families, str | Mapping | type, "a family")
     for name, given in (("ks", sizes), ("families", kinds)):
         if not given:
             raise ValueError(f"{name} is empty; name at least one")
         if any(given.count(one) > 1 for one in given):
             raise ValueError(f"{name} names one twice: {given}")
     as_count(num_starts, "num_starts")
-    for family in kinds:
-        for k in sizes:
-            check_data(x, k, family, sample_weights, missing)
+    blanks = [
+        [check_data(x, k, family, sample_weights, missing)[2] for k in sizes] for family in kinds
+    ]
+    names = _told_apart(kinds, [of_one_kind[0].name for of_one_kind in blanks])
     settings = {
         "start": start,
         "stop": Stop(max_steps=5000) if stop is None else stop,
@@ -104,12 +105,35 @@ def select(
         "missing": missing,
     }
     cells = [
-        _cell(x, k, family, method, num_starts, seed, settings) for family in kinds for k in sizes
+        Cell(name, k, *_fitted(x, k, family, method, num_starts, seed, settings))
+        for name, family in zip(names, kinds, strict=True)
+        for k in sizes
     ]
     return Selection(tuple(cells), criterion)
 
 
-def _cell(
+def _several(name: str, given: Any, single: Any, what: str) -> list[Any]:
+    """A list of what was given, of one where it is one."""
+    if isinstance(given, single):
+        return [given]
+    if isinstance(given, str) or not np.iterable(given):
+        raise TypeError(f"{name} must be {what} or a list of such, got {given!r}")
+    return list(given)
+
+
+def _told_apart(kinds: list[Any], names: list[str]) -> list[str]:
+    """Names of families, with their columns where products have one name."""
+
+    def spelled(groups: Mapping[str, Any]) -> str:
+        return " x ".join(f"{name}({', '.join(map(str, own))})" for name, own in groups.items())
+
+    return [
+        spelled(kind) if names.count(name) > 1 and isinstance(kind, Mapping) else name
+        for kind, name in zip(kinds, names, strict=True)
+    ]
+
+
+def _fitted(
     x: Any,
     k: int,
     family: Spec,
@@ -117,14 +141,14 @@ def _cell(
     num_starts: int,
     seed: int,
     settings: dict[str, Any],
-) -> Cell:
+) -> tuple[RestartResults, float]:
+    """The fits of one cell, and the entropy of the best one's responsibilities."""
     study = open_study(x, k, method, family, num_starts, seed, **settings)
     runs = RestartResults(tuple(results(*run(study, history=True))))
-    name = family if isinstance(family, str) else runs.results[0].mixture.family.name
     if not runs.usable:
-        return Cell(name, k, runs, np.nan)
+        return runs, np.nan
     best = study.problem.enter(runs.best.mixture)
-    return Cell(name, k, runs, float(responsibilities_entropy(study.problem, best)))
+    return runs, float(responsibilities_entropy(study.problem, best))
 
 
 @jax.jit

@@ -7,6 +7,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 import jaxmix as jm
+from jaxmix import selection
 from jaxmix.cli.main import main
 from jaxmix.matching import divergence
 
@@ -101,6 +102,22 @@ def test_a_mistake_is_said_before_anything_is_fitted(mistake):
         jm.select(FAITHFUL, *arguments, **options)
 
 
+@pytest.mark.parametrize("given", [2.0, "12", None, np.array(2)])
+def test_neither_one_nor_several(given):
+    # Here the type checker of the tests would speak first, which users do not have.
+    with pytest.raises(TypeError, match="ks must be a number or a list of such, got"):
+        selection._several("ks", given, int, "a number")
+
+
+def test_products_of_one_name_are_told_apart_by_their_columns():
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    families = [{"diag": [0], "full": [1]}, {"diag": [1], "full": [0]}, "diag"]
+    options = {"start": "random_from_data", "num_starts": 1, "stop": jm.Stop(max_steps=1)}
+    found = jm.select(x, 1, families, **options)
+    names = ["diag(0) x full(1)", "diag(1) x full(0)", "diag"]
+    assert [cell.family for cell in found.cells] == list(found.values("bic")[1]) == names
+
+
 OPTIMA = {
     ("full", 2): [-1130.26396],
     ("full", 3): [-1114.43987, -1119.21397, -1119.64466],
@@ -156,6 +173,7 @@ CLI_MISTAKES = {
     "a negative ridge": (["--ridge", "-1"], "ridge"),
     "weights of a bundled table": (["--sample-weights", "n"], "brings its own"),
     "an unknown table": (["faithfull"], "did you mean 'faithful'"),
+    "an unknown ending": (["--out", "table.v2"], "its name must end in .txt"),
 }
 
 

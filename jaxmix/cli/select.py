@@ -70,15 +70,19 @@ class Select:
         from rich.console import Console
 
         from jaxmix.cli.ridge import default_ridge
-        from jaxmix.report.demonstration import Demonstration
+        from jaxmix.families import STRUCTURES
+        from jaxmix.report.demonstration import Demonstration, check_ending
         from jaxmix.selection import select
         from jaxmix.stopping import Stop
 
         sizes, families = as_sizes(self.ks), as_list(self.families, "families")
+        if self.out.suffix:
+            check_ending(self.out)
         table = named_table(self.data, self.columns, self.labels, self.sample_weights, self.missing)
         ridge = self.ridge
         if ridge is None:
-            ridge = default_ridge(table.x, table.sample_weights)
+            gaussian = not {*families}.isdisjoint(STRUCTURES)
+            ridge = default_ridge(table.x, table.sample_weights) if gaussian else 0.0
         with Console(stderr=True).status(f"fitting {len(sizes) * len(families)} cells"):
             found = select(
                 *(Frame(table), sizes, families, self.starts, self.seed, self.criterion),
@@ -95,7 +99,8 @@ class Select:
             write_folder(found, self.out)
         print(found.to_text())
         origin = "a millionth of the smallest column variance" if self.ridge is None else "as given"
-        print(f"ridge {ridge:.6g} ({origin}); log-likelihoods are without its penalty")
+        if ridge:
+            print(f"ridge {ridge:.6g} ({origin}); log-likelihoods are without its penalty")
         print("steps and passes count from where a start ends")
         if any(cell.result is not None for cell in found.cells):
             print(f"\n{found.best}\n")

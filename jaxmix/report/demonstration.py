@@ -30,6 +30,14 @@ class Listing(NamedTuple):
         return f"{comment}\\begin{{verbatim}}\n{self.source}\n\\end{{verbatim}}\n"
 
 
+def check_ending(path: Path, picture: bool = True) -> None:
+    """Raise ValueError unless a name ends as tables may, or pictures where there is one."""
+    pictures = [f".{file_format}" for file_format in FIXED_METADATA] if picture else []
+    endings = (".txt", ".md", ".tex", *pictures)
+    if path.suffix.lower() not in endings:
+        raise ValueError(f"cannot write {path}; its name must end in {', '.join(endings)}")
+
+
 class Demonstration(NamedTuple):
     """The parts of a demonstration in their order, and how to draw its picture if it has one."""
 
@@ -59,11 +67,8 @@ class Demonstration(NamedTuple):
                 written.
         """
         path, ending = Path(path), Path(path).suffix.lower()
+        check_ending(path, picture=self.draw is not None)
         texts = {".txt": self.to_text, ".md": self.to_markdown, ".tex": self.to_latex}
-        pictures = FIXED_METADATA if self.draw else ()
-        endings = (*texts, *(f".{file_format}" for file_format in pictures))
-        if ending not in endings:
-            raise ValueError(f"cannot write {path}; its name must end in {', '.join(endings)}")
         if ending in texts:
             content = texts[ending]().encode("utf-8")
         else:
