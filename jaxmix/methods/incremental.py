@@ -82,6 +82,10 @@ class IncrementalEM(Method):
 
         whole = jnp.sum(state.statistics, axis=0)
         state, _ = jax.lax.fori_loop(0, self.num_batches, visit, (state, whole))
+        # Differences of an epoch have lost digits, those of float32 soon.
+        whole = jnp.sum(state.statistics, axis=0)
+        mixture = state.mixture.maximize(whole, problem.penalty, problem.fixed)
+        state = IncrementalState(mixture, state.statistics)
         return state, Info(problem.evaluate(state.mixture), Cost(passes=2))
 
     def finish(self, state: IncrementalState) -> Mixture:
