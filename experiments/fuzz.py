@@ -115,7 +115,8 @@ def data_of(case: Case) -> np.ndarray:
 def fitted(case: Case) -> jm.FitResult:
     """The fit of a case; its ridge is a share of the mean variance."""
     x, weights = data_of(case), (np.arange(ROWS) < case.n).astype(float)
-    variance = float(np.mean(np.var(x[: case.n], axis=0)))
+    # From the first row, so that the variance of a constant is 0 and not of rounding.
+    variance = float(np.mean(np.var(x[: case.n] - x[0], axis=0)))
     ridge = case.ridge * (variance if variance > 0 else 1.0)
     start = jm.initialize(
         x, case.k, case.family, case.start, seed=case.seed % 1000, sample_weights=weights
