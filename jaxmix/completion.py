@@ -1,7 +1,8 @@
 """Rows with missing entries: what fills them, and which component they belong to.
 
 Missing entries become conditional expectations, weighed by the responsibilities of what is observed
-(notes/missing-data.md, eq. 3 to 5).
+(notes/missing-data.md, eq. 3 to 5). One row and one component after the other: over batches of
+factorizations in such a loop the threads of jaxlib 0.10.2 may wait for each other for ever.
 """
 
 from collections.abc import Callable
@@ -29,7 +30,7 @@ def completed(
         logits, values = by_component(x)
         return softmax(logits) @ values, logsumexp(logits)
 
-    expected, log_prob = jax.lax.map(row, x, batch_size=128)
+    expected, log_prob = jax.lax.map(row, x)
     return jnp.where(jnp.isnan(x), expected, x), log_prob
 
 
@@ -37,7 +38,7 @@ def completed(
 def observed_responsibilities(mixture: Mixture, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
     """Posterior probabilities of the components given what is observed of each row."""
     by_component = _by_component(mixture)
-    return softmax(jax.lax.map(lambda row: by_component(row)[0], x, batch_size=128))
+    return softmax(jax.lax.map(lambda row: by_component(row)[0], x))
 
 
 def _by_component(mixture: Mixture) -> ByComponent:
@@ -54,7 +55,8 @@ def _by_component(mixture: Mixture) -> ByComponent:
         return logits[0, 0], incomplete.complete(table, column)[0, :, 0]
 
     def row(x: Float[Array, " d"]) -> tuple[Float[Array, " k"], Float[Array, "k d"]]:
-        logits, values = jax.vmap(part)(at_origin.natural(), x - means)
+        parts = at_origin.natural(), x - means
+        logits, values = jax.lax.map(lambda component: part(*component), parts)
         return logits, values + means
 
     return row
