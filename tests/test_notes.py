@@ -60,8 +60,8 @@ def test_links_and_named_files_exist(note):
     assert not [str(target) for target in targets if not target.exists()]
 
 
-SLOW = ("online", "how-to-choose")
-"""Notes whose scripts take as long as a tenth of the suite: run them by hand where they change."""
+SLOW = ("online", "how-to-choose", "density", "stopping")
+"""Notes whose scripts take ten seconds and more: run them by hand where they change."""
 
 
 @pytest.mark.parametrize("note", [note for note in PRINTED if note not in SLOW])
