@@ -22,6 +22,9 @@ from jaxmix.precision import to_jax
 
 Same = TypeVar("Same", bound="Distribution")
 
+IMPOSSIBLE = "the mixture: no component can have given it"
+"""Why a row has probability 0, as `check_possible` says it."""
+
 
 class Distribution(eqx.Module):
     """A mixture as the distribution of a row, whose columns can be looked at apart."""
@@ -120,9 +123,7 @@ class Distribution(eqx.Module):
         given, log_prob = self._given(known, values)
         if not isinstance(log_prob, Tracer):
             rows = values.reshape(-1, len(known))
-            check_possible(
-                log_prob.reshape(-1), rows, "the mixture: no component can have given it"
-            )
+            check_possible(log_prob.reshape(-1), rows, IMPOSSIBLE)
         return given
 
     @partial(jax.jit, static_argnums=1)

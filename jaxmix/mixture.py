@@ -14,7 +14,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from jaxmix.distribution import Distribution
+from jaxmix.distribution import IMPOSSIBLE, Distribution
 from jaxmix.families import Coordinates, Family
 from jaxmix.families.base import Incomplete
 from jaxmix.inputs import as_count, as_incomplete, as_matrix, check_possible
@@ -23,7 +23,7 @@ from jaxmix.precision import to_jax
 from jaxmix.prior import Penalty
 from jaxmix.streams import stream
 
-UNDER_A_MIXTURE = "the mixture: no component can have given it; leave it out"
+UNDER_A_MIXTURE = f"{IMPOSSIBLE}; leave it out"
 
 
 class Mixture(Distribution):
