@@ -96,6 +96,7 @@ class Mixture(Distribution):
         """
         return logsumexp(self.joint_log_prob(self.rows(x)))
 
+    @jax.jit
     def joint_log_prob(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
         """log w_k + log p_k(x_i) for every row and component."""
         return self.log_weights + self.family.log_prob(x)
