@@ -271,6 +271,11 @@ class Mixture(Distribution):
         counts = statistics[:, -1] + penalty.concentration - 1
         return type(self)(jnp.log(counts) - jnp.log(jnp.sum(counts)), family)
 
+    @property
+    def expected_features(self) -> Float[Array, "k f"]:
+        """Expectations of the features of a row and its component, row k for component k."""
+        return self.weights[:, None] * self.family.expected_features
+
     def divergence(
         self, new: "Mixture", counts: Float[Array, " k"], penalty: Penalty
     ) -> Float[Array, ""]:

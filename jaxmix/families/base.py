@@ -141,6 +141,11 @@ class Family(eqx.Module):
     def natural(self, ridge: Float[Array, ""]) -> Float[Array, "k f"]:
         """Natural parameters W: W phi(x) is the log-density less the ridge's penalty."""
 
+    @property
+    @abstractmethod
+    def expected_features(self) -> Float[Array, "k f"]:
+        """Expectations of the features under each component, of which `maximize` makes it again."""
+
     @abstractmethod
     def maximize(
         self, statistics: Float[Array, "k f"], penalty: Penalty, fixed: tuple[str, ...]

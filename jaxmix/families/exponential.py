@@ -77,6 +77,12 @@ class ExponentialFamily(Family):
     def natural(self, ridge: Float[Array, ""]) -> Float[Array, "k f"]:
         return self.coefficients()
 
+    @property
+    def expected_features(self) -> Float[Array, "k f"]:
+        f, p = self.coefficients().shape[1], self.expectations.shape[1]
+        # What lies between, the base measure's feature, has no part in an M-step.
+        return jnp.pad(self.expectations, ((0, 0), (0, f - p))).at[:, -1].set(1.0)
+
     def maximize(
         self, statistics: Float[Array, "k f"], penalty: Penalty, fixed: tuple[str, ...]
     ) -> "ExponentialFamily":

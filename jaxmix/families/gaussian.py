@@ -132,6 +132,12 @@ class Gaussian(Family):
         constant = penalties - (jnp.sum(self.means * linear, axis=1) + constants) / 2
         return jnp.concatenate([quadratic, linear, constant[:, None]], axis=1)
 
+    @property
+    def expected_features(self) -> Float[Array, "k f"]:
+        spread = jax.vmap(self._packed)(self.matrices)
+        second = spread + self.structure.products(self.means, self.means)
+        return jnp.concatenate([second, self.means, jnp.ones_like(self.means[:, :1])], axis=1)
+
     def maximize(
         self, statistics: Float[Array, "k f"], penalty: Penalty, fixed: tuple[str, ...]
     ) -> "Gaussian":

@@ -130,6 +130,11 @@ class Product(Family):
         constant = sum((table[:, -1:] for table in tables), start=jnp.zeros((), ridge.dtype))
         return jnp.concatenate([*(table[:, :-1] for table in tables), constant], axis=1)
 
+    @property
+    def expected_features(self) -> Float[Array, "k f"]:
+        tables = [one.expected_features for one in self.families]
+        return jnp.concatenate([*(table[:, :-1] for table in tables), tables[0][:, -1:]], axis=1)
+
     def _penalties(self, penalty: Penalty) -> list[Penalty]:
         return [penalty.of_columns(mine) for mine in self.columns]
 
