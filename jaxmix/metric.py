@@ -1,0 +1,50 @@
+"""The complete-data Fisher metric: how far two mixtures are apart, were the components seen.
+
+Its square root turns free coordinates into ones in which EM's rates are eigenvalues of a symmetric
+matrix; computing it needs no pass over the data (notes/rates.md, eq. 3).
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxmix.free import Free
+from jaxmix.problem import Problem
+
+Matrix = Float[Array, "p p"]
+TOGETHER = 16
+"""Products that run side by side: more hold more copies of a block."""
+
+
+def columns(
+    function: Callable[[Float[Array, " p"]], Array], like: Float[Array, " p"]
+) -> Float[Array, "..."]:
+    """A linear function's matrix, from its value at each unit vector."""
+    units = jnp.eye(like.size, dtype=like.dtype)
+    return jnp.moveaxis(jax.lax.map(function, units, batch_size=min(TOGETHER, like.size)), 0, -1)
+
+
+def hessian(
+    function: Callable[[Float[Array, " p"]], Array], at: Float[Array, " p"]
+) -> Float[Array, "p p"]:
+    """Second derivatives by forward over reverse mode, made exactly symmetric."""
+    slope = jax.grad(function)
+    matrix = columns(lambda tangent: jax.jvp(slope, (at,), (tangent,))[1], at)
+    return (matrix + matrix.T) / 2
+
+
+def metric(problem: Problem, free: Free, vector: Float[Array, " p"]) -> Matrix:
+    """The Fisher information of complete data at free coordinates, positive definite.
+
+    Half the second derivative of a divergence in which penalties count as observations; equal to
+    minus the Hessian of Q where EM stands still.
+    """
+    mixture = free.mixture(vector)
+    counts = problem.total * mixture.weights
+
+    def divergence(moved: Float[Array, " p"]) -> Float[Array, ""]:
+        return free.mixture(moved).divergence(mixture, counts, problem.penalty)
+
+    return hessian(divergence, vector)
