@@ -33,8 +33,8 @@ _HOMES = {
     "clustering": ("kmeans",),
     "matching": ("match",),
     "methods": (
-        *("EM", "Cost", "GradientAscent", "IncrementalEM", "Info", "Method", "OnlineEM"),
-        "StochasticGradient",
+        *("EM", "Cost", "GradientAscent", "IncrementalEM", "Info", "Method", "NaturalGradient"),
+        *("Newton", "OnlineEM", "StochasticGradient"),
     ),
     "numerics": ("logsumexp", "pairwise_distances", "softmax"),
     "steps": (
@@ -49,8 +49,8 @@ _HOMES = {
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 _NAMESPACES = (
-    *("autodiff", "data", "density", "dual", "families", "plot", "race", "report", "scores"),
-    *("sklearn", "teaching"),
+    *("autodiff", "data", "density", "dual", "families", "inference", "plot", "race"),
+    *("report", "scores", "sklearn", "teaching"),
 )
 
 # A star import asks for no optional extra.

@@ -4,6 +4,8 @@ from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.methods.em import EM
 from jaxmix.methods.gradient import GradientAscent
 from jaxmix.methods.incremental import IncrementalEM
+from jaxmix.methods.natural import NaturalGradient
+from jaxmix.methods.newton import Newton
 from jaxmix.methods.online import OnlineEM
 from jaxmix.methods.stochastic import StochasticGradient
 
@@ -14,6 +16,8 @@ __all__ = [
     "IncrementalEM",
     "Info",
     "Method",
+    "NaturalGradient",
+    "Newton",
     "OnlineEM",
     "StochasticGradient",
 ]
