@@ -20,6 +20,7 @@ _HOMES = {
     "saving": ("load_mixture",),
     "fitting": ("fit", "Progress"),
     "latent": ("LatentFit", "fit_latent"),
+    "fixed_points": ("FixedPoint", "fixed_point"),
     "restarts": ("RestartResults", "fit_restarts"),
     "optima": ("Census", "Optimum", "census"),
     "selection": ("select",),
@@ -34,7 +35,7 @@ _HOMES = {
     "matching": ("match",),
     "methods": (
         *("EM", "Cost", "GradientAscent", "IncrementalEM", "Info", "Method", "OnlineEM"),
-        "StochasticGradient",
+        *("DAAREM", "SQUAREM", "StochasticGradient"),
     ),
     "numerics": ("logsumexp", "pairwise_distances", "softmax"),
     "steps": (

@@ -61,7 +61,6 @@ class Acceleration(Method):
     """
 
     max_decrease: eqx.AbstractVar[float | Array]
-    rho: eqx.AbstractVar[float | Array]
 
     @abstractmethod
     def begin(self, point: Point) -> Any:
@@ -87,12 +86,16 @@ class Acceleration(Method):
     def finish(self, state: Any) -> Mixture:
         return state.point.detail.mixture
 
-    def floor(self, point: Point, num_moves: Int[Array, ""]) -> Float[Array, ""]:
-        """The objective that an extrapolation from a point has to reach."""
-        if point.scored:
-            return point.objective - self.max_decrease
-        rho = jnp.asarray(self.rho, point.objective.dtype)
-        return point.objective * (1 + rho**num_moves)
+    def floor(self, point: Point, longer: Float[Array, ""]) -> Float[Array, ""]:
+        """The objective that an extrapolation from a point has to reach.
+
+        Without an objective the residual may be `longer` by this much; with one, what rounding
+        takes is no decrease.
+        """
+        if not point.scored:
+            return point.objective - longer
+        rounding = 8 * jnp.finfo(point.objective.dtype).eps * jnp.abs(point.objective)
+        return point.objective - self.max_decrease - rounding
 
 
 def visit(problem: Problem, mixture: Mixture) -> Point:

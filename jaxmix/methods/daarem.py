@@ -54,10 +54,11 @@ class DAAREM(Acceleration):
 
     Args:
         order: differences to use at most; never more than half the coordinates, rounded up.
-        max_decrease: nats by which the objective may fall in a step; R's `mon.tol`. 0 makes runs
-            monotone.
+        max_decrease: nats by which the objective may fall in a step; R's `mon.tol`, 0.01 there. At
+            0, monotone, runs seldom end at a saddle, which is a zero of the residual too; 0.01 led
+            to one from 1 start in 100 of a mixture with close components, and saved no passes.
         cycle_decrease: nats by which a cycle may lower it before damping grows; R's `cycl.mon.tol`.
-        alpha, kappa: how fast damping fades with accepted steps, and after how many it is half gone.
+        alpha, kappa: how fast damping fades with accepted steps, and after how many half is gone.
         rho: in [0, 1]. A map without objective is judged by its residual instead: the k-th step may
             end at most at $(1 + \rho^k) \lVert f_k \rVert$.
 
@@ -76,7 +77,7 @@ class DAAREM(Acceleration):
     """
 
     order: int = eqx.field(static=True, default=10)
-    max_decrease: float | Array = 0.01
+    max_decrease: float | Array = 0.0
     cycle_decrease: float | Array = 0.0
     alpha: float | Array = 1.2
     kappa: float | Array = 25.0
@@ -99,13 +100,10 @@ class DAAREM(Acceleration):
     def move(self, evaluate: Evaluate, state: DAAREMState) -> tuple[DAAREMState, Int[Array, ""]]:
         here, known = state.point, state.known
         first = jnp.where(known > 0, 0, 1)
-        point, chosen = first_accepted(
-            evaluate,
-            jnp.stack([self._extrapolation(state), here.image]),
-            self.floor(here, state.num_moves),
-            here,
-            first,
-        )
+        rho = jnp.asarray(self.rho, state.trust.dtype)
+        floor = self.floor(here, rho**state.num_moves * jnp.linalg.norm(here.residual))
+        candidates = jnp.stack([self._extrapolation(state), here.image])
+        point, chosen = first_accepted(evaluate, candidates, floor, here, first)
         trust = state.trust + (chosen == 0)
         ends = known == len(state.moves)
         lower = point.objective < state.cycle_objective - self.cycle_decrease

@@ -22,7 +22,6 @@ class SQUAREMState(eqx.Module):
 
     point: Point
     step_max: Float[Array, ""]
-    num_moves: Int[Array, ""]
 
 
 class SQUAREM(Acceleration):
@@ -46,8 +45,8 @@ class SQUAREM(Acceleration):
         step_max: the first bound $\alpha_{\max} \ge 1$; R's `step.max0`.
         growth: factor by which the bound grows after an extrapolation at the bound was accepted,
             and shrinks, to `step_max` at least, after one was refused; R's `mstep`.
-        rho: in [0, 1]. A map without objective is judged by its residual $f$ instead: the k-th step
-            may end at most at $(1 + \rho^k) \lVert f \rVert$.
+        residual_increase: a map without objective is judged by its residual instead, whose norm
+            may grow in a step by this much of one plus the root mean square of $\theta$; R's `kr`.
 
     Raises:
         ValueError, TypeError: for numbers out of range.
@@ -66,16 +65,15 @@ class SQUAREM(Acceleration):
     max_decrease: float | Array = 1.0
     step_max: float | Array = 1.0
     growth: float | Array = 4.0
-    rho: float | Array = 0.95
+    residual_increase: float | Array = 1.0
 
     def __check_init__(self) -> None:
-        check_numbers(max_decrease=self.max_decrease)
+        check_numbers(max_decrease=self.max_decrease, residual_increase=self.residual_increase)
         check_numbers(least=1, step_max=self.step_max, growth=self.growth)
-        check_numbers(most=1, rho=self.rho)
 
     def begin(self, point: Point) -> SQUAREMState:
         step_max = jnp.asarray(self.step_max, point.theta.dtype)
-        return SQUAREMState(point, step_max, jnp.zeros((), jnp.int32))
+        return SQUAREMState(point, step_max)
 
     def move(self, evaluate: Evaluate, state: SQUAREMState) -> tuple[SQUAREMState, Int[Array, ""]]:
         here, step_max = state.point, state.step_max
@@ -86,17 +84,14 @@ class SQUAREM(Acceleration):
         beyond = here.theta + 2 * length * r + length**2 * v
         far = jax.lax.cond(longer, evaluate, lambda _: after, beyond)
         first = jnp.where(longer & far.usable, 0, 1)
-        point, chosen = first_accepted(
-            evaluate,
-            jnp.stack([far.image, after.image]),
-            self.floor(here, state.num_moves),
-            here,
-            first,
-        )
+        size = 1 + jnp.sqrt(jnp.mean(after.image**2))
+        floor = self.floor(here, self.residual_increase * size)
+        candidates = jnp.stack([far.image, after.image])
+        point, chosen = first_accepted(evaluate, candidates, floor, here, first)
         refused = longer & (chosen == 1)
         tried = 2 + longer.astype(jnp.int32) + chosen - first
         step_max = self._next_step_max(step_max, length, refused)
-        return SQUAREMState(point, step_max, state.num_moves + 1), tried
+        return SQUAREMState(point, step_max), tried
 
     def _next_step_max(
         self, step_max: Float[Array, ""], length: Float[Array, ""], refused: Array
