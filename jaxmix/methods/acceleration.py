@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -111,32 +110,6 @@ def visit(problem: Problem, mixture: Mixture) -> Point:
         detail=Visit(mixture, evaluation),
         scored=True,
     )
-
-
-def first_accepted(
-    evaluate: Evaluate,
-    candidates: Float[Array, "c p"],
-    floor: Float[Array, ""],
-    here: Point,
-    first: Int[Array, ""],
-) -> tuple[Point, Int[Array, ""]]:
-    """The first candidate that is usable and reaches the floor, and its number.
-
-    The last candidate, a step of the map itself, is taken as it is, so that a run which it ends
-    says why. Candidates before `first` are not tried.
-    """
-    Carry = tuple[Point, Array, Array]
-
-    def waiting(carry: Carry) -> Bool[Array, ""]:
-        _, accepted, number = carry
-        return ~accepted & (number < len(candidates))
-
-    def attempt(carry: Carry) -> Carry:
-        point = evaluate(candidates[carry[2]])
-        return point, point.usable & (point.objective >= floor), carry[2] + 1
-
-    point, _, tried = jax.lax.while_loop(waiting, attempt, (here, jnp.array(False), first))
-    return point, tried - 1
 
 
 def check_numbers(least: float = 0, most: float = np.inf, **settings: Any) -> None:

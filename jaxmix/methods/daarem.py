@@ -3,19 +3,15 @@
 notes/acceleration.md, eq. 7 to 11; globalized by the objective, eq. 12.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxmix.inputs import as_count
-from jaxmix.methods.acceleration import (
-    Acceleration,
-    Evaluate,
-    Point,
-    check_numbers,
-    first_accepted,
-)
+from jaxmix.methods.acceleration import Acceleration, Evaluate, Point, check_numbers
 
 NEWTON_STEPS = 12
 """For the damping: each about squares the error, and 12 leave none."""
@@ -129,6 +125,32 @@ class DAAREM(Acceleration):
         return here.image - damped(changes, here.residual, share) @ (moves + changes)
 
 
+def first_accepted(
+    evaluate: Evaluate,
+    candidates: Float[Array, "c p"],
+    floor: Float[Array, ""],
+    here: Point,
+    first: Int[Array, ""],
+) -> tuple[Point, Int[Array, ""]]:
+    """The first candidate that is usable and reaches the floor, and its number.
+
+    The last candidate, a step of the map itself, is taken as it is, so that a run which it ends
+    says why. Candidates before `first` are not tried.
+    """
+    Carry = tuple[Point, Array, Array]
+
+    def waiting(carry: Carry) -> Bool[Array, ""]:
+        _, accepted, number = carry
+        return ~accepted & (number < len(candidates))
+
+    def attempt(carry: Carry) -> Carry:
+        point = evaluate(candidates[carry[2]])
+        return point, point.usable & (point.objective >= floor), carry[2] + 1
+
+    point, _, tried = jax.lax.while_loop(waiting, attempt, (here, jnp.array(False), first))
+    return point, tried - 1
+
+
 def push(rows: Float[Array, "m p"], row: Float[Array, " p"]) -> Float[Array, "m p"]:
     """The rows with a new first one, and without the last."""
     return jnp.concatenate([row[None], rows[:-1]])
@@ -146,7 +168,7 @@ def damped(
     scales, along = jnp.where(resolved, scales, 1.0), jnp.where(resolved, right @ residual, 0.0)
     wanted = jnp.sqrt(share) * jnp.linalg.norm(along / scales)
 
-    def newton(_: int, penalty: Float[Array, ""]) -> Float[Array, ""]:
+    def newton(_: Any, penalty: Float[Array, ""]) -> Float[Array, ""]:
         ridged = scales**2 + penalty
         length = jnp.linalg.norm(scales * along / ridged)
         slope = jnp.sum((scales * along) ** 2 / ridged**3)

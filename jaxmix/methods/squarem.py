@@ -6,15 +6,13 @@ notes/acceleration.md, eq. 2 to 6; globalized by the objective, eq. 12.
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from jaxmix.methods.acceleration import (
-    Acceleration,
-    Evaluate,
-    Point,
-    check_numbers,
-    first_accepted,
-)
+from jaxmix.methods.acceleration import Acceleration, Evaluate, Point, check_numbers
+
+FALLBACK, FIRST, BEYOND, ARRIVAL, ARRIVED, FELL_BACK = -1, 0, 1, 2, 3, 4
+"""What a step evaluates next: two plain steps, the first of them, the extrapolated point, the map
+of that; or how it ended. One evaluation in the program serves all, so that it compiles once."""
 
 
 class SQUAREMState(eqx.Module):
@@ -22,6 +20,19 @@ class SQUAREMState(eqx.Module):
 
     point: Point
     step_max: Float[Array, ""]
+
+
+class Search(eqx.Module):
+    """A step on its way."""
+
+    point: Point
+    trial: Float[Array, " p"]
+    """Where to evaluate next."""
+    twice: Float[Array, " p"]
+    """Two plain steps from where the step began."""
+    length: Float[Array, ""]
+    phase: Int[Array, ""]
+    tried: Int[Array, ""]
 
 
 class SQUAREM(Acceleration):
@@ -77,29 +88,43 @@ class SQUAREM(Acceleration):
 
     def move(self, evaluate: Evaluate, state: SQUAREMState) -> tuple[SQUAREMState, Int[Array, ""]]:
         here, step_max = state.point, state.step_max
-        after = evaluate(here.image)
-        r, v = here.residual, after.residual - here.residual
-        length = steplength(r, v, step_max)
-        longer = length > 1
-        beyond = here.theta + 2 * length * r + length**2 * v
-        far = jax.lax.cond(longer, evaluate, lambda _: after, beyond)
-        first = jnp.where(longer & far.usable, 0, 1)
-        size = 1 + jnp.sqrt(jnp.mean(after.image**2))
+        size = 1 + jnp.sqrt(jnp.mean(here.image**2))
         floor = self.floor(here, self.residual_increase * size)
-        candidates = jnp.stack([far.image, after.image])
-        point, chosen = first_accepted(evaluate, candidates, floor, here, first)
-        refused = longer & (chosen == 1)
-        tried = 2 + longer.astype(jnp.int32) + chosen - first
-        step_max = self._next_step_max(step_max, length, refused)
-        return SQUAREMState(point, step_max), tried
+
+        def attempt(search: Search) -> Search:
+            return onward(here, floor, step_max, search, evaluate(search.trial))
+
+        none = jnp.zeros((), jnp.int32)
+        search = Search(here, here.image, here.image, jnp.ones_like(step_max), none, none)
+        search = jax.lax.while_loop(lambda search: search.phase < ARRIVED, attempt, search)
+        refused = (search.length > 1) & (search.phase == FELL_BACK)
+        step_max = self._next_step_max(step_max, search.length, refused)
+        return SQUAREMState(search.point, step_max), search.tried
 
     def _next_step_max(
-        self, step_max: Float[Array, ""], length: Float[Array, ""], refused: Array
+        self, step_max: Float[Array, ""], length: Float[Array, ""], refused: Bool[Array, ""]
     ) -> Float[Array, ""]:
         least = jnp.asarray(self.step_max, step_max.dtype)
         shorter = jnp.maximum(least, step_max / self.growth)
         longer = jnp.where(length == step_max, self.growth * step_max, step_max)
         return jnp.where(refused, shorter, longer)
+
+
+def onward(
+    here: Point, floor: Float[Array, ""], step_max: Float[Array, ""], search: Search, point: Point
+) -> Search:
+    """A step after one more evaluation, which says what comes next."""
+    phase = search.phase
+    r, v = here.residual, point.residual - here.residual
+    length = jnp.where(phase == FIRST, steplength(r, v, step_max), search.length)
+    twice = jnp.where(phase == FIRST, point.image, search.twice)
+    higher = point.usable & (point.objective >= floor)
+    fine = jnp.select([phase == FIRST, phase == BEYOND], [length > 1, point.usable], higher)
+    after = jnp.where(fine, phase + 1, FALLBACK)
+    after = jnp.where(phase == FALLBACK, FELL_BACK, after)
+    beyond = here.theta + 2 * length * r + length**2 * v
+    trial = jnp.select([after == BEYOND, after == ARRIVAL], [beyond, point.image], twice)
+    return Search(point, trial, twice, length, after, search.tried + 1)
 
 
 def steplength(
