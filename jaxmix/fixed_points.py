@@ -19,7 +19,7 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, Int
 
 from jaxmix.loop import Outcome
-from jaxmix.maps import Iteration, Map, Place, check_map, flat
+from jaxmix.maps import Function, Iteration, Map, Place, check_map, flat
 from jaxmix.methods.acceleration import Acceleration, Point
 from jaxmix.precision import as_floats
 from jaxmix.result import Values
@@ -81,8 +81,7 @@ class FixedPoint(eqx.Module):
     @property
     def jacobian(self) -> Float[Array, "p p"]:
         """Derivative of the map at `theta`, whose entries are taken one after the other."""
-        vector, unravel = ravel_pytree(self.theta)
-        return jax.jacfwd(lambda v: flat(self.map.step(unravel(v))))(vector)
+        return _jacobian(self.map.step, self.theta)
 
     @property
     def rate(self) -> Float[Array, ""]:
@@ -95,8 +94,7 @@ class FixedPoint(eqx.Module):
         objective = self.map.objective
         if objective is None:
             raise ValueError("the information is minus an objective's Hessian; give an objective")
-        vector, unravel = ravel_pytree(self.theta)
-        return -jax.hessian(lambda v: objective(unravel(v)))(vector)
+        return -_hessian(objective, self.theta)
 
     @property
     def standard_errors(self) -> Any:
@@ -109,14 +107,26 @@ class FixedPoint(eqx.Module):
         return ravel_pytree(self.theta)[1](jnp.linalg.norm(inverse, axis=0))
 
 
+@partial(jax.jit, static_argnums=0)
+def _jacobian(step: Function, theta: Any) -> Float[Array, "p p"]:
+    vector, unravel = ravel_pytree(theta)
+    return jax.jacfwd(lambda v: flat(step(unravel(v))))(vector)
+
+
+@partial(jax.jit, static_argnums=0)
+def _hessian(objective: Function, theta: Any) -> Float[Array, "p p"]:
+    vector, unravel = ravel_pytree(theta)
+    return jax.hessian(lambda v: objective(unravel(v)))(vector)
+
+
 def fixed_point(
-    step: Callable[[Any], Any],
+    step: Function,
     theta0: Any,
     method: Acceleration | None = None,
-    objective: Callable[[Any], Any] | None = None,
+    objective: Function | None = None,
     *,
     stop: Stop | None = None,
-    coordinates: tuple[Callable[[Any], Any], Callable[[Any], Any]] | None = None,
+    coordinates: tuple[Function, Function] | None = None,
     record: str | None = None,
 ) -> FixedPoint:
     r"""Iterate a map $F$, such as any model's EM step, to its fixed point $F(\theta) = \theta$.
