@@ -63,11 +63,10 @@ class DAAREM(Acceleration):
 
     Examples:
         >>> import jaxmix as jm
-        >>> faithful = jm.data.load("faithful").x
-        >>> start = jm.initialize(faithful, 3, seed=0)
-        >>> em, daarem = (jm.fit(faithful, start, m) for m in (jm.EM(), jm.DAAREM()))
-        >>> bool(daarem.cost.passes < em.cost.passes / 2)
-        True
+        >>> deaths, start = jm.data.load("hasselblad"), jm.poisson_mixture([0.4, 0.6], [1.0, 2.0])
+        >>> result = jm.fit(deaths.x, start, jm.DAAREM(), sample_weights=deaths.sample_weights)
+        >>> result.outcome.name, bool(result.cost.passes < 100)
+        ('CONVERGED', True)
 
     Source: Henderson & Varadhan (2019), J. Comput. Graph. Statist. 28, algorithm 2.
     """
