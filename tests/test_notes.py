@@ -60,7 +60,7 @@ def test_links_and_named_files_exist(note):
     assert not [str(target) for target in targets if not target.exists()]
 
 
-SLOW = ("online", "how-to-choose", "density", "stopping")
+SLOW = ("acceleration", "online", "how-to-choose", "density", "stopping")
 """Notes whose scripts take ten seconds and more: run them by hand where they change."""
 
 

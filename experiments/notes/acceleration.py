@@ -18,7 +18,7 @@ import jaxmix as jm  # noqa: E402
 TABLE = jm.data.load("hasselblad")
 X, COUNTS = TABLE.x[:, 0], TABLE.sample_weights
 MLE = np.array([0.3598853969849, 1.2560951012244, 2.6634043566325])
-STARTS = np.random.default_rng(1).uniform(0, [1, 4, 4], (100, 3))
+STARTS = np.random.default_rng(2).uniform(0, [1, 4, 4], (100, 3))
 STOP = jm.Stop(tol=1e-7, max_steps=2000)
 
 
