@@ -18,7 +18,8 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxmix.free import ravel, unravel
 from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.mixture import Mixture
-from jaxmix.problem import Evaluation, Problem
+from jaxmix.problem import Problem
+from jaxmix.stopping import Visit
 
 
 class Point(eqx.Module):
@@ -43,13 +44,6 @@ class Point(eqx.Module):
 
 
 Evaluate = Callable[[Float[Array, " p"]], Point]
-
-
-class Visit(eqx.Module):
-    """A mixture that a run has visited, and what a pass says there."""
-
-    mixture: Mixture
-    evaluation: Evaluation
 
 
 class Acceleration(Method):
