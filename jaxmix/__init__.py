@@ -20,6 +20,7 @@ _HOMES = {
     "saving": ("load_mixture",),
     "fitting": ("fit", "Progress"),
     "latent": ("LatentFit", "fit_latent"),
+    "fixed_points": ("FixedPoint", "fixed_point"),
     "restarts": ("RestartResults", "fit_restarts"),
     "optima": ("Census", "Optimum", "census"),
     "selection": ("select",),
@@ -33,8 +34,8 @@ _HOMES = {
     "clustering": ("kmeans",),
     "matching": ("match",),
     "methods": (
-        *("EM", "Cost", "GradientAscent", "IncrementalEM", "Info", "Method", "NaturalGradient"),
-        *("Newton", "OnlineEM", "StochasticGradient"),
+        *("DAAREM", "EM", "SQUAREM", "Cost", "GradientAscent", "IncrementalEM", "Info", "Method"),
+        *("NaturalGradient", "Newton", "OnlineEM", "StochasticGradient"),
     ),
     "numerics": ("logsumexp", "pairwise_distances", "softmax"),
     "steps": (

@@ -20,7 +20,7 @@ from jaxmix.inputs import as_count, as_sample_weights
 from jaxmix.loop import Outcome
 from jaxmix.methods import Cost
 from jaxmix.numerics import logsumexp
-from jaxmix.precision import to_jax
+from jaxmix.precision import as_floats
 from jaxmix.stopping import Stop
 
 LogJoint = Callable[[Any, Any], Float[Array, "n k"]]
@@ -102,7 +102,7 @@ def fit_latent(
     """
     stop = Stop() if stop is None else stop
     _check_kinds(x, log_joint, theta, stop)
-    x, theta = jax.tree.map(jnp.asarray, x), jax.tree.map(_as_floats, theta)
+    x, theta = jax.tree.map(jnp.asarray, x), jax.tree.map(as_floats, theta)
     weights = _checked_weights(x, log_joint, theta, sample_weights)
     inner_steps = as_count(inner_steps, "inner_steps")
     move = partial(_step, log_joint, inner_steps, x, weights)
@@ -146,13 +146,6 @@ def _check_kinds(x: Any, log_joint: Any, theta: Any, stop: Any) -> None:
         raise TypeError(f"stop must be a jaxmix.Stop, got {stop!r}")
     if stop.rule not in RULES:
         raise ValueError(f"the rule {stop.rule!r} needs a mixture; use one of {', '.join(RULES)}")
-
-
-def _as_floats(leaf: Any) -> Array:
-    array = np.asarray(leaf)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(f"theta must be nested arrays of numbers, got {leaf!r}")
-    return to_jax(array if array.dtype.kind == "f" else array.astype(float))
 
 
 def _checked_weights(

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array
 
 _said: list[bool] = []
@@ -25,6 +26,16 @@ def to_jax(values: np.ndarray) -> Array:
         )
     # A copy to the device; `jnp.asarray` compiles a program for every new shape.
     return jax.device_put(values, may_alias=False)
+
+
+def as_floats(leaf: Any) -> Array:
+    """An array among a user's parameters, as floats; a traced one as it is."""
+    if isinstance(leaf, Tracer) and jnp.issubdtype(leaf.dtype, jnp.floating):
+        return leaf
+    array = np.empty(0, object) if isinstance(leaf, Tracer) else np.asarray(leaf)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"theta must be nested arrays of numbers, got {leaf!r}")
+    return to_jax(array if array.dtype.kind == "f" else array.astype(float))
 
 
 def cast(tree: Any, dtype: Any) -> Any:

@@ -42,6 +42,8 @@ METHODS = {
     "momentum": Row(
         jm.GradientAscent(optax.sgd, learning_rate=0.1, momentum=0.9), families=("diag",)
     ),
+    "squarem": Row(jm.SQUAREM(), families=("full",)),
+    "daarem": Row(jm.DAAREM(), families=("tied",)),
 }
 
 CASES = [(method, family) for method, row in METHODS.items() for family in row.families]
