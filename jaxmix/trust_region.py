@@ -1,7 +1,7 @@
 """A quadratic model on a ball: where it is highest, whatever its curvature.
 
 Negative curvature and flat directions are no exceptions: on a ball every quadratic has a maximum
-(notes/acceleration.md, eq. 12 to 14).
+(notes/acceleration.md, eq. 15 to 17).
 """
 
 from collections.abc import Callable
@@ -101,9 +101,9 @@ def highest(
     inside = (least > flat) & (jnp.linalg.norm(point(jnp.zeros_like(floor))) <= radius)
     best = jnp.where(inside, point(jnp.zeros_like(floor)), point(shift))
     # At a saddle the slope says nothing of the direction in which the model rises.
-    rest = jnp.sqrt(jnp.maximum(radius**2 - best @ best, 0.0))
-    sign = jnp.where(slopes[0] < 0, -1.0, 1.0)
-    best = jnp.where(~inside & (least < -flat), best.at[0].add(sign * rest), best)
+    rest = jnp.sqrt(jnp.maximum(radius**2 - best[1:] @ best[1:], 0.0))
+    rising = ~inside & (least < -flat)
+    best = jnp.where(rising, best.at[0].set(jnp.where(slopes[0] < 0, -rest, rest)), best)
     length = jnp.linalg.norm(best)
     best = best * jnp.where(length > radius, radius / jnp.where(length > 0, length, 1.0), 1.0)
     gain = slopes @ best - jnp.where(idle, 0.0, model.curvatures) @ best**2 / 2

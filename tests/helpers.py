@@ -43,7 +43,9 @@ METHODS = {
         jm.GradientAscent(optax.sgd, learning_rate=0.1, momentum=0.9), families=("diag",)
     ),
     "squarem": Row(jm.SQUAREM(), families=("full",)),
-    "daarem": Row(jm.DAAREM(), families=("tied",)),
+    "daarem": Row(jm.DAAREM(), families=("spherical",)),
+    "newton": Row(jm.Newton(), families=("tied",)),
+    "natural gradient": Row(jm.NaturalGradient(1.2), families=("diag",)),
 }
 
 CASES = [(method, family) for method, row in METHODS.items() for family in row.families]

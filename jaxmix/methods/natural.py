@@ -13,6 +13,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
+from jaxmix.methods.acceleration import check_numbers
 from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.mixture import Mixture
 from jaxmix.prior import penalty
@@ -50,7 +51,7 @@ class NaturalGradient(Method):
         True
 
     Source: Amari (1998), Neural Computation 10; Sato (2001), Neural Computation 13;
-    notes/em-as-gradient.md, eq. 9.
+    notes/em-as-gradient.md, eq. 9 and 12.
     """
 
     step_size: float | Array = 1.0
@@ -58,8 +59,7 @@ class NaturalGradient(Method):
     def __check_init__(self) -> None:
         if isinstance(self.step_size, Tracer):
             return
-        if np.asarray(self.step_size).dtype.kind not in "iuf":
-            raise TypeError(f"step_size must be a number, got {self.step_size!r}")
+        check_numbers(step_size=self.step_size)
         if not np.all(np.asarray(self.step_size) > 0):
             raise ValueError(f"step_size must be positive, got {self.step_size!r}")
 

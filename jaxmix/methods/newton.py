@@ -2,7 +2,7 @@
 
 Hessian-vector products are one forward sweep over the gradient each. The metric makes the region
 one of complete-data standard deviations, whatever the units and coordinates
-(notes/acceleration.md, eq. 11 to 14).
+(notes/acceleration.md, eq. 15 to 18).
 """
 
 import equinox as eqx
@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxmix.free import Free, free_coordinates
 from jaxmix.inputs import as_count
+from jaxmix.methods.acceleration import check_numbers
 from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.metric import Matrix, metric
 from jaxmix.mixture import Mixture
@@ -76,7 +77,7 @@ class Newton(Method):
         ('CONVERGED', True)
 
     Source: Nocedal & Wright (2006), Numerical Optimization, chapter 4; Gould, Lucidi, Roma & Toint
-    (1999), SIAM J. Optim. 9, for the Krylov space; notes/acceleration.md, eq. 11 to 14.
+    (1999), SIAM J. Optim. 9, for the Krylov space; notes/acceleration.md, eq. 15 to 18.
     """
 
     radius: float | Array = 0.5
@@ -84,6 +85,7 @@ class Newton(Method):
 
     def __check_init__(self) -> None:
         as_count(self.most_products, "most_products")
+        check_numbers(radius=self.radius)
         if not isinstance(self.radius, Tracer) and not self.radius > 0:
             raise ValueError(f"radius must be positive, got {self.radius!r}")
 
