@@ -107,11 +107,16 @@ class FitResult(eqx.Module):
                 raise FitFailed(f"{outcome.name}: {ADVICE[outcome]}")
         return self
 
-    def summary(self) -> str:
-        """One screen: the fit, how it ended and what to do, and a table of the components."""
+    def summary(self, errors: Any = None) -> str:
+        """One screen: the fit, how it ended and what to do, and a table of the components.
+
+        Args:
+            errors: what `jaxmix.inference.standard_errors` says of `.mixture`, to stand beside the
+                parameters; the summary then adds what the data leave unknown.
+        """
         from jaxmix.summary import text
 
-        return text(self)
+        return text(self, errors)
 
     def _repr_html_(self) -> str:
         from jaxmix.summary import html

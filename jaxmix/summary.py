@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxmix.families.gaussian import MATRICES
 from jaxmix.loop import Outcome
 from jaxmix.result import ADVICE, FitResult
 
@@ -43,23 +44,78 @@ MOST_COLUMNS = 14
 """Cells a row of the component table, beyond which a screen is not wide enough."""
 
 
+MOST_ROWS = 60
+"""Parameters with errors that a screen holds."""
+
+
 def _shortened(cells: list[str]) -> list[str]:
     return cells if len(cells) <= MOST_COLUMNS else [*cells[: MOST_COLUMNS - 1], "..."]
 
 
-def text(result: FitResult) -> str:
-    """One screen of text."""
+def text(result: FitResult, errors: Any = None) -> str:
+    """One screen of text, with standard errors where they are given."""
     if np.ndim(result.code):
         return f"FitResult of {np.size(result.code)} fits (batched)"
     facts, (header, rows) = _facts(result), _components(result)
+    if errors is not None:
+        facts.append(("information", _known(errors)))
     lines = [f"{name:<15} {value}" for name, value in facts]
-    table = [_shortened(row) for row in [header, *rows]]
-    widths = [max(len(row[j]) for row in table) for j in range(len(table[0]))]
-    lines.append("")
-    lines += [
-        "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in table
-    ]
+    lines += ["", *_aligned([_shortened(row) for row in [header, *rows]])]
+    if errors is not None:
+        lines += ["", f"parameters with standard errors ({errors.kind})"]
+        lines += _aligned(_with_errors(result, errors))
     return "\n".join(lines)
+
+
+def _aligned(table: list[list[str]]) -> list[str]:
+    widths = [max(len(row[j]) for row in table) for j in range(len(table[0]))]
+    return ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in table]
+
+
+def _known(errors: Any) -> str:
+    """How much of what seen components would tell the data tell in their weakest direction."""
+    least = float(errors.shares[0])
+    if errors.singular:
+        return "singular: nothing is known in some direction, whose standard errors are infinite"
+    return f"at least {least:.2g} of what known components would hold (EM rate {1 - least:.6g})"
+
+
+def _with_errors(result: FitResult, errors: Any) -> list[list[str]]:
+    """A row for every parameter that may have an error: where it stands, its value, its error."""
+    from jaxmix.inference.uncertainty import user_parts
+
+    values, table = user_parts(result.mixture), [["parameter", "value", "error"]]
+    for part, spread in errors.parts.items():
+        spread, value = np.asarray(spread), np.asarray(values[part])
+        for place in zip(*np.nonzero(spread > 0), strict=True):
+            if not _mirrored(part, result, place):
+                name = f"{part}[{', '.join(_names(part, result, place))}]"
+                table.append([name, f"{value[place]:.6g}", f"{spread[place]:.3g}"])
+    return [*table[:MOST_ROWS], ["..."] * 3] if len(table) > MOST_ROWS else table
+
+
+def _matrices(part: str, result: FitResult) -> bool:
+    """Whether a part's last two axes are those of symmetric matrices."""
+    full = result.mixture.family.name in MATRICES
+    return part == "correlations" or (part == "covariances" and full)
+
+
+def _mirrored(part: str, result: FitResult, place: tuple[Any, ...]) -> bool:
+    """Whether an entry of a symmetric matrix says nothing that another does not."""
+    if part == "correlations":
+        return bool(place[-2] >= place[-1])
+    return _matrices(part, result) and bool(place[-2] > place[-1])
+
+
+def _names(part: str, result: FitResult, place: tuple[Any, ...]) -> list[str]:
+    """Numbers of components and levels, names of columns."""
+    first = len(place) - 2 if _matrices(part, result) else 1
+    named = range(first, len(place) if _matrices(part, result) else 2)
+    columns = result.columns if "." not in part else ()
+    return [
+        columns[index] if axis in named and columns else str(index)
+        for axis, index in enumerate(place)
+    ]
 
 
 def html(result: FitResult) -> str:

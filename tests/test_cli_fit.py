@@ -46,7 +46,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_fit_is_printed_and_written(folder, capsys):
-    roles = ["--labels", "kind", "--sample-weights", "n", "--out", "out"]
+    roles = ["--labels", "kind", "--sample-weights", "n", "--out", "out", "--standard-errors"]
     assert main(["fit", "eruptions.csv", *OPTIONS, *roles]) == 0
     said = capsys.readouterr().out
     out = folder / "out"
@@ -80,6 +80,14 @@ def test_a_fit_is_printed_and_written(folder, capsys):
     assert [row[3] for row in rows] == KIND.tolist()
     assert record["classes"]["adjusted_rand_index"] == 1
     assert "adjusted Rand index 1.000 with kind" in said
+    errors = jm.inference.standard_errors(mixture, X, ridge=record["ridge"], sample_weights=COUNTS)
+    for name, error in (
+        ("weights[1]", errors.weights[1]),
+        ("means[0, time]", errors.means[0, 0]),
+        ("covariances[1, wait]", errors.covariances[1, 1]),
+    ):
+        line = next(line for line in said.splitlines() if name in line)
+        assert float(line.split()[-1]) == pytest.approx(float(error), rel=5e-3)
     header, *rows = cells(out / "components.csv")
     assert header == ["component", "weight", "mean time", "mean wait", "sd time", "sd wait"]
     np.testing.assert_array_equal([float(row[3]) for row in rows], mixture.means[:, 1])

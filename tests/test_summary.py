@@ -1,5 +1,6 @@
 """What a result says of itself, on a terminal and in a notebook."""
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,6 +37,20 @@ def test_the_screen_holds_every_fact(result, capsys):
         assert fact in screen
     assert screen == f"{result!r}\n" == f"{result.summary()}\n"
     assert len(screen.splitlines()) <= 24
+
+
+def test_standard_errors_stand_beside_their_parameters_once(result):
+    shapes = {"weights": (2,), "means": (2, 2), "covariances": (2, 2, 2), "correlations": (2, 2, 2)}
+    parts = {name: jnp.full(shape, 0.25) for name, shape in shapes.items()}
+    parts["correlations"] = 0.25 * (1 - jnp.eye(2)) * jnp.ones((2, 1, 1))
+    errors = jm.inference.StandardErrors(parts, jnp.eye(22), jnp.array([0.5, 1.0]), "observed")
+    screen = result.summary(errors)
+    table = screen.split("(observed)\n")[1].splitlines()
+    assert len(table) == 1 + 2 + 4 + 6 + 2
+    assert f"covariances[0, {COLUMNS[0]}, {COLUMNS[1]}]" in screen
+    assert "EM rate 0.5" in screen
+    unknown = jm.inference.StandardErrors(parts, jnp.eye(22), jnp.array([0.0, 1.0]), "observed")
+    assert "singular" in result.summary(unknown)
 
 
 def test_each_component_has_a_row_under_the_columns_names(result):

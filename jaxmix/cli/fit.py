@@ -63,6 +63,9 @@ class Fit:
     sample_weights: str | None = None
     """Name of the column that says how often each row was seen; kept out of the fit."""
 
+    standard_errors: bool = False
+    """Whether to show standard errors of all parameters, from the observed information."""
+
     out: Path = Path("jaxmix-fit")
     """Folder for the results."""
 
@@ -92,11 +95,24 @@ class Fit:
         mixture = found.best.mixture
         rows = assignments(mixture, table.x)
         record = fit_record(found.runs, table, rows, self.labels, self._settings(found))
-        summary = found.to_text() + _agreement(record["classes"])
+        errors = self._errors(found, table) if self.standard_errors else None
+        summary = found.to_text(errors) + _agreement(record["classes"])
         write_files({"summary.txt": summary} | fit_files(record, mixture, table, rows), self.out)
         mixture.save(self.out / "mixture.npz")
         print(summary)
         print(f"Written to {self.out}: jaxmix.load_mixture reads {self.out / 'mixture.npz'}")
+
+    def _errors(self, found: Any, table: Any) -> Any:
+        """Standard errors of the best fit, in the data's units."""
+        from jaxmix.inference import standard_errors
+
+        return standard_errors(
+            found.best.mixture,
+            table.x,
+            ridge=found.ridge,
+            sample_weights=table.sample_weights,
+            missing=self.missing,
+        )
 
     def _settings(self, found: Any) -> dict[str, Any]:
         return {

@@ -8,6 +8,7 @@ from jaxmix.cli.ridge import default_ridge
 from jaxmix.cli.tables import Frame
 from jaxmix.data import Table
 from jaxmix.families import STRUCTURES
+from jaxmix.inference import StandardErrors
 from jaxmix.inputs import as_count
 from jaxmix.loop import Outcome
 from jaxmix.race.contenders import Contender, contenders
@@ -41,14 +42,16 @@ class Fitted(NamedTuple):
         """How many starts ended DEGENERATE or NONFINITE."""
         return len(self.runs.results) - len(self.runs.usable)
 
-    def to_text(self) -> str:
-        """The best fit on one screen, with the ridge and the starts."""
+    def to_text(self, errors: StandardErrors | None = None) -> str:
+        """The best fit on one screen, with any standard errors, the ridge and the starts."""
         finished = sum(run.outcome == Outcome.CONVERGED for run in self.runs.results)
         starts = (
             f"{len(self.runs.results)} of seed {self.seed}: {finished} converged, {self.failed} "
             f"failed, {self.reached} reached the best within {REACHED_WITHIN:g} nats"
         )
-        return f"{self.best.summary()}\n\n{'ridge':<15} {self._ridge}\n{'starts':<15} {starts}\n"
+        return (
+            f"{self.best.summary(errors)}\n\n{'ridge':<15} {self._ridge}\n{'starts':<15} {starts}\n"
+        )
 
     @property
     def _ridge(self) -> str:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from jaxmix.families import Gaussian
+from jaxmix.families.gaussian import MATRICES, Gaussian
 from jaxmix.inference.curvature import observed, outer_products
 from jaxmix.inference.posing import Options, Posed, pose
 from jaxmix.inference.whitening import (
@@ -43,7 +43,7 @@ class StandardErrors(eqx.Module):
     """
 
     parts: Parts
-    """By name; beside the mixture's parts, "correlations" [k d d] of Gaussian columns."""
+    """By name; beside the mixture's parts, "correlations" [k d d] of full and tied covariances."""
     covariance: Float[Array, "q q"]
     """Of all entries of `parts`, each raveled, in their order."""
     shares: Float[Array, " p"]
@@ -209,7 +209,7 @@ def user_parts(mixture: Mixture) -> Parts:
     """All that standard errors are given for, as users write it."""
     family = mixture.family
     parts = {"weights": mixture.weights} | {name: family.part(name) for name in family.parts}
-    if isinstance(family, Gaussian):
+    if isinstance(family, Gaussian) and family.name in MATRICES:
         variances = jnp.diagonal(family.matrices, axis1=1, axis2=2)
         deviations = jnp.sqrt(variances)
         parts["correlations"] = family.matrices / deviations[:, :, None] / deviations[:, None, :]

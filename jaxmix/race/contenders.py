@@ -16,10 +16,14 @@ import equinox as eqx
 import optax
 
 from jaxmix.methods import (
+    DAAREM,
     EM,
+    SQUAREM,
     GradientAscent,
     IncrementalEM,
     Method,
+    NaturalGradient,
+    Newton,
     OnlineEM,
     StochasticGradient,
 )
@@ -29,7 +33,15 @@ from jaxmix.user_files import defined_in
 DEFAULT = "em, lbfgs, adam(gradient='autodiff'), adam, sgd"
 """What is compared when nothing is chosen."""
 
-KINDS: dict[str, type[Method]] = {"em": EM, "online": OnlineEM, "incremental": IncrementalEM}
+KINDS: dict[str, type[Method]] = {
+    "em": EM,
+    "squarem": SQUAREM,
+    "daarem": DAAREM,
+    "newton": Newton,
+    "natural": NaturalGradient,
+    "online": OnlineEM,
+    "incremental": IncrementalEM,
+}
 """The kit's methods that take no optimizer."""
 
 MINIBATCH = "minibatch"
@@ -55,6 +67,10 @@ TITLES = {
     "adam": "Adam (Fisher)",
     "adam(gradient='autodiff')": "Adam (jax.grad)",
     "sgd": "SGD with momentum",
+    "squarem": "SQUAREM",
+    "daarem": "DAAREM",
+    "newton": "Newton",
+    "natural": "natural gradient",
     "online": "online EM",
     "incremental": "incremental EM",
     "minibatchadam": "minibatch Adam",
@@ -74,9 +90,10 @@ def contenders(names: str = DEFAULT) -> tuple[Contender, ...]:
     """The methods that a comma-separated list names.
 
     Args:
-        names: "em", "online", "incremental", "lbfgs", "adam", "sgd", another optax optimizer,
-            "minibatch-adam" and the like, or "FILE.py:Class"; each may have settings in
-            parentheses, as in "adam(learning_rate=0.05, gradient='autodiff')".
+        names: "em", "squarem", "daarem", "newton", "natural", "online", "incremental",
+            "lbfgs", "adam", "sgd", another optax optimizer, "minibatch-adam" and the like, or
+            "FILE.py:Class"; each may have settings in parentheses, as in
+            "adam(learning_rate=0.05, gradient='autodiff')".
 
     Returns:
         One `Contender` a name, in order.
