@@ -1,11 +1,11 @@
 """What each observation does to a fit: influence, infinitesimal jackknife, leave-one-out.
 
 The derivative in a row's sample weight is the implicit function theorem at the optimum; leaving the
-row out altogether takes one Newton step on the objective without it
+row out altogether takes one Newton step of EM's fixed-point equation in expected statistics
 (notes/differentiable-em.md, eq. 7 to 12).
 """
 
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import equinox as eqx
 import jax
@@ -18,13 +18,16 @@ from jaxmix.inference.parts import ByPart, Parts, derivatives, user_parts
 from jaxmix.inference.posing import Options, Posed, pose
 from jaxmix.inference.uncertainty import StandardErrors, warn_of_singular
 from jaxmix.inference.whitening import Spectrum, spectrum
-from jaxmix.metric import Matrix, hessian
+from jaxmix.metric import columns
 from jaxmix.mixture import Mixture
-from jaxmix.statistics import expectation
+from jaxmix.prior import Penalty
+from jaxmix.statistics import Table, expectation
 
 Rows = Float[Array, "n p"]
+Flat = Float[Array, " kf"]
+"""A table of statistics, raveled."""
 TOGETHER = 64
-"""Rows whose second derivatives are taken side by side."""
+"""Rows that are left out side by side."""
 
 
 class Influence(ByPart):
@@ -141,17 +144,22 @@ class LeaveOneOut(eqx.Module):
 def leave_one_out(mixture: Mixture, x: Any, **options: Unpack[Options]) -> LeaveOneOut:
     r"""The leave-one-out log-density of every observation, without a refit.
 
-    $$\hat\theta_{-i} \approx \hat\theta - \big(I_{\text{obs}} - s_i I_i\big)^{-1} s_i
-    \nabla \log p(x_i \mid \hat\theta), \qquad I_i = -\nabla^2 \log p(x_i \mid \hat\theta)$$
+    EM stands still where the expected statistics $S = \sum_j s_j\, r_j(S) \phi(x_j)$ reproduce
+    themselves; without row i one Newton step from there leads to
 
-    One Newton step on the objective without the row, then the row's exact log-density there.
+    $$S_{-i} \approx S - (I - J + J_i)^{-1} s_i\, r_i \phi(x_i), \qquad
+    J = \partial \sum_j s_j r_j \phi(x_j) / \partial S, \quad
+    J_i = \partial s_i r_i \phi(x_i) / \partial S,$$
+
+    and the M-step from $S_{-i}$ to the mixture without the row. It is exact where responsibilities
+    do not move, as with one component.
 
     Args:
         mixture, x, **options: as in `influence`. A row is left out with all its sample weight.
 
     Returns:
-        A `LeaveOneOut`; NaN for a row without which the step finds no maximum, because a component
-        rests on that row.
+        A `LeaveOneOut`, with a warning where the information is singular. NaN for a row without
+        which no mixture is left, because a component rests on that row.
 
     Raises:
         ValueError, TypeError: as `fit`, and for a mixture on the boundary.
@@ -161,21 +169,20 @@ def leave_one_out(mixture: Mixture, x: Any, **options: Unpack[Options]) -> Leave
         >>> mixture = jm.poisson_mixture([1.0], [4.0])
         >>> left_out = jm.inference.leave_one_out(mixture, [3.0, 4.0, 5.0, 4.0])
         >>> left_out.mixtures.rates[:, 0, 0].round(2).tolist()
-        [4.36, 4.0, 3.69, 4.0]
+        [4.33, 4.0, 3.67, 4.0]
 
-    Source: Beirami et al. (2017), NeurIPS 30; Giordano et al. (2019), AISTATS 22;
+    Source: after Beirami et al. (2017), NeurIPS 30, whose Newton step is in parameters;
     notes/differentiable-em.md, eq. 9 to 12.
     """
-    posed, seen = _seen(mixture, x, options)
-    found = _left_out(posed, seen)
-    return jax.tree.map(lambda leaf: leaf[: len(x)], found)
+    posed, _ = _seen(mixture, x, options)
+    return jax.tree.map(lambda leaf: leaf[: len(x)], _left_out(posed))
 
 
 def _seen(mixture: Mixture, x: Any, options: Options) -> tuple[Posed, Spectrum]:
     """The problem, and the observed information in its own directions."""
     posed = pose(mixture, x, **options)
     seen = spectrum(posed, observed(posed))
-    warn_of_singular(seen.shares, "influence along it is left out")
+    warn_of_singular(seen.shares, "what a row does along it is unknown and left out")
     return posed, seen
 
 
@@ -187,47 +194,69 @@ def _scores(posed: Posed) -> Rows:
     return scores + _mean_moves(posed, jnp.zeros(())) @ _pull_of_mean(posed).T
 
 
+class _Row(NamedTuple):
+    """A row to leave out, its sample weight, and the mean of the other rows."""
+
+    x: Float[Array, " d"]
+    weight: Float[Array, ""]
+    mean: Float[Array, " d"]
+
+
 @jax.jit
-def _left_out(posed: Posed, seen: Spectrum) -> LeaveOneOut:
+def _left_out(posed: Posed) -> LeaveOneOut:
     """Every row, padding included, under the mixture without it."""
-    x, weights = _rows(posed), jnp.ravel(posed.problem.data.sample_weights)
-    pulls = _mean_moves(posed, weights) @ _pull_of_mean(posed).T
+    penalty, weights = posed.problem.penalty, jnp.ravel(posed.problem.data.sample_weights)
+    means = penalty.mean - weights[:, None] * _mean_moves(posed, weights)
+    means = jnp.where(penalty.mean_is_given, penalty.mean, means)
+    point = jnp.ravel(posed.statistics(posed.vector))
+    expected = lambda statistics: jnp.ravel(_expected(posed, statistics))  # noqa: E731
+    jacobian = columns(lambda tangent: jax.jvp(expected, (point,), (tangent,))[1], point)
+    rest = jnp.eye(point.size, dtype=point.dtype) - jacobian
 
-    def leave_out(row: Any) -> tuple[Array, Array, Mixture]:
-        x, weight, pull = row
-        score, second = jax.grad(_log_density)(posed.vector, posed, x), _second(posed, x)
-        unit = jnp.eye(len(second), dtype=second.dtype)
-        rest = jnp.linalg.cholesky(unit - weight * seen.root.T @ second @ seen.root)
-        step = jax.scipy.linalg.cho_solve((rest, True), seen.root.T @ (weight * (score + pull)))
-        moved = posed.vector - seen.root @ step
-        densities = [_log_density(v, posed, x, ridge=0.0) for v in (moved, posed.vector)]
-        return *densities, posed.user_mixture(moved)
+    def leave_out(row: _Row) -> tuple[Array, Array, Mixture]:
+        share, jacobian = _share(posed, point, row), jax.jacfwd(_share, 1)(posed, point, row)
+        statistics = point - jnp.linalg.solve(rest + jacobian, share)
+        without = eqx.tree_at(lambda one: one.mean, penalty, row.mean)
+        mixture = _maximized(posed, statistics, without)
+        density, fitted = (_row_pass(posed, one, row.x)[0] for one in (mixture, posed.mixture))
+        return jnp.where(jnp.isfinite(density), density, jnp.nan), fitted, posed.problem.leave(mixture)
 
-    without, fitted, mixtures = jax.lax.map(leave_out, (x, weights, pulls), batch_size=TOGETHER)
-    return LeaveOneOut(without, fitted, weights, mixtures)
+    rows = _Row(_rows(posed), weights, means)
+    densities, fitted, mixtures = jax.lax.map(leave_out, rows, batch_size=TOGETHER)
+    return LeaveOneOut(densities, fitted, weights, mixtures)
+
+
+def _maximized(posed: Posed, statistics: Flat, penalty: Penalty) -> Mixture:
+    """The M-step from raveled statistics."""
+    table = statistics.reshape(len(posed.mixture.log_weights), -1)
+    return posed.mixture.maximize(table, penalty, posed.problem.fixed)
+
+
+def _expected(posed: Posed, statistics: Flat) -> Table:
+    """The statistics of all rows, expected at the M-step from some statistics."""
+    mixture = _maximized(posed, statistics, posed.problem.penalty)
+    return posed.problem.evaluate(mixture).statistics
+
+
+def _share(posed: Posed, statistics: Flat, row: _Row) -> Flat:
+    """What one row adds to the expected statistics."""
+    mixture = _maximized(posed, statistics, posed.problem.penalty)
+    ridge = posed.problem.penalty.ridge
+    return row.weight * jnp.ravel(_row_pass(posed, mixture, row.x, ridge)[1])
+
+
+def _row_pass(
+    posed: Posed, mixture: Mixture, x: Float[Array, " d"], ridge: float | Array = 0.0
+) -> tuple[Float[Array, ""], Table]:
+    """Log-density and expected statistics of one row."""
+    features, table = posed.problem.features(mixture), mixture.natural(ridge)
+    logits, statistics = expectation(features, table, x[:, None])
+    return jax.nn.logsumexp(logits), statistics(jax.nn.softmax(logits, axis=0))
 
 
 def _rows(posed: Posed) -> Float[Array, "rows d"]:
     x = posed.problem.data.x
     return jnp.swapaxes(x, 1, 2).reshape(-1, x.shape[1])
-
-
-def _log_density(
-    vector: Float[Array, " p"],
-    posed: Posed,
-    x: Float[Array, " d"],
-    ridge: float | Array | None = None,
-) -> Float[Array, ""]:
-    """Of one row, with the ridge's part of the objective unless another ridge is given."""
-    mixture = posed.free.mixture(vector)
-    table = mixture.natural(posed.problem.penalty.ridge if ridge is None else ridge)
-    logits, _ = expectation(posed.problem.features(mixture), table, x[:, None])
-    return jax.nn.logsumexp(logits)
-
-
-def _second(posed: Posed, x: Float[Array, " d"]) -> Matrix:
-    """The information of one row."""
-    return -hessian(lambda vector: _log_density(vector, posed, x), posed.vector)
 
 
 def _mean_moves(posed: Posed, left_out: Float[Array, "..."]) -> Float[Array, "rows d"]:
