@@ -118,9 +118,7 @@ def _fit(
     max_steps: int,
     fixed: tuple[str, ...],
 ) -> Mixture:
-    problem = build_problem(
-        x, sample_weights, prior, ridge, fixed, centered=start.family.centered
-    )
+    problem = build_problem(x, sample_weights, prior, ridge, fixed, centered=start.family.centered)
     inside = problem.enter(start)
     free = free_coordinates(inside, fixed)
     tol = problem.total * (16 * jnp.finfo(x.dtype).eps) ** 2 if tol is None else tol

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NOTES = {path.stem: path.read_text() for path in sorted((ROOT / "notes").glob("*.md"))}
 DERIVATIONS = {"em": 13, "gradient": 5, "stopping": 6, "dual": 14, "autodiff": 18, "density": 19}
-DERIVATIONS |= {"online": 8}
+DERIVATIONS |= {"online": 8, "differentiable-em": 12}
 PRINTED = [note for note in DERIVATIONS if note != "dual"]  # test_dual_conventions.py has its table
 PRINTED += ["common-mistakes", "how-to-choose"]
 WITHOUT_NUMBERS = {"missing-data": 8}
@@ -60,7 +60,7 @@ def test_links_and_named_files_exist(note):
     assert not [str(target) for target in targets if not target.exists()]
 
 
-SLOW = ("online", "how-to-choose", "density", "stopping")
+SLOW = ("online", "how-to-choose", "density", "stopping", "differentiable-em")
 """Notes whose scripts take ten seconds and more: run them by hand where they change."""
 
 

@@ -58,8 +58,8 @@ def influence(mixture: Mixture, x: Any, **options: Unpack[Options]) -> Influence
     Args:
         mixture: the result of a fit that converged, to a gap of 1e-12 and less for many digits.
         x: the data [n d] that it was fitted to.
-        **options: prior, ridge, fixed, sample_weights, missing, as in the fit. A prior whose mean is
-            that of the data moves with the weights.
+        **options: prior, ridge, fixed, sample_weights, missing, as in the fit. A prior whose mean
+            is that of the data moves with the weights.
 
     Returns:
         An `Influence`, with a warning where the information is singular: directions that the data
@@ -85,14 +85,12 @@ def influence(mixture: Mixture, x: Any, **options: Unpack[Options]) -> Influence
     return Influence(parts, vectors, weights * jnp.sum(vectors * scores, axis=1))
 
 
-def infinitesimal_jackknife(
-    mixture: Mixture, x: Any, **options: Unpack[Options]
-) -> StandardErrors:
+def infinitesimal_jackknife(mixture: Mixture, x: Any, **options: Unpack[Options]) -> StandardErrors:
     r"""Standard errors from the influence of every observation.
 
     $V = \sum_i s_i \frac{d\hat\theta}{ds_i} \frac{d\hat\theta}{ds_i}^\top$: the jackknife with an
-    infinitesimal part of each row left out. It is the sandwich of `standard_errors`, but for a prior
-    whose mean is that of the data.
+    infinitesimal part of each row left out. It is the sandwich of `standard_errors`, but for a
+    prior whose mean is that of the data.
 
     Args:
         mixture, x, **options: as in `influence`.
@@ -219,7 +217,11 @@ def _left_out(posed: Posed) -> LeaveOneOut:
         without = eqx.tree_at(lambda one: one.mean, penalty, row.mean)
         mixture = _maximized(posed, statistics, without)
         density, fitted = (_row_pass(posed, one, row.x)[0] for one in (mixture, posed.mixture))
-        return jnp.where(jnp.isfinite(density), density, jnp.nan), fitted, posed.problem.leave(mixture)
+        return (
+            jnp.where(jnp.isfinite(density), density, jnp.nan),
+            fitted,
+            posed.problem.leave(mixture),
+        )
 
     rows = _Row(_rows(posed), weights, means)
     densities, fitted, mixtures = jax.lax.map(leave_out, rows, batch_size=TOGETHER)

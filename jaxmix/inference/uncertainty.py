@@ -31,6 +31,7 @@ from jaxmix.suggestions import unknown
 
 KINDS = ("observed", "sandwich", "opg")
 
+
 class StandardErrors(ByPart):
     """Standard errors in the shapes of a mixture's own parameters.
 
