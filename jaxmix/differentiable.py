@@ -121,7 +121,8 @@ def _fit(
     problem = build_problem(x, sample_weights, prior, ridge, fixed, centered=start.family.centered)
     inside = problem.enter(start)
     free = free_coordinates(inside, fixed)
-    tol = problem.total * (16 * jnp.finfo(x.dtype).eps) ** 2 if tol is None else tol
+    if tol is None:
+        tol = problem.total * (16 * float(jnp.finfo(x.dtype).eps)) ** 2
     return problem.leave(free.mixture(MODES[mode](problem, free, tol, max_steps)))
 
 
@@ -209,7 +210,7 @@ def one_step(problem: Problem, free: Free, tol: Array, max_steps: int) -> Vector
     return em_map(problem, free, free.vector(problem.enter(reached)))
 
 
-MODES: dict[str, Callable[[Problem, Free, Array, int], Vector]] = {
+MODES: dict[str, Callable[..., Any]] = {
     "implicit": implicit,
     "unrolled": unrolled,
     "one_step": one_step,

@@ -71,7 +71,8 @@ def influence(mixture: Mixture, x: Any, **options: Unpack[Options]) -> Influence
     Examples:
         >>> import jaxmix as jm
         >>> mixture = jm.poisson_mixture([1.0], [2.0])
-        >>> jm.inference.influence(mixture, [1.0, 2.0, 3.0]).rates[:, 0, 0].round(4).tolist()
+        >>> found = jm.inference.influence(mixture, [1.0, 2.0, 3.0])
+        >>> [round(float(rate), 4) for rate in found.rates[:, 0, 0]]
         [-0.3333, 0.0, 0.3333]
 
     Source: Hampel (1974), JASA 69; Cook (1986), JRSS B 48; notes/differentiable-em.md, eq. 7.
