@@ -19,6 +19,7 @@ _HOMES = {
     ),
     "saving": ("load_mixture",),
     "fitting": ("fit", "Progress"),
+    "differentiable": ("differentiable_fit",),
     "latent": ("LatentFit", "fit_latent"),
     "fixed_points": ("FixedPoint", "fixed_point"),
     "restarts": ("RestartResults", "fit_restarts"),

@@ -319,10 +319,7 @@ def _traced_fit(
         raise TypeError("inside jit or vmap, max_steps must be a plain number")
     length = int(stop.max_steps)
     x = as_rows(x)
-    checks.check_fixed(fixed, start.family)
-    checks.check_penalty_of(start.family, prior, ridge)
-    if start.family.shape[1] != x.shape[1]:
-        raise ValueError(f"the start has {start.family.shape[1]} columns, x has {x.shape[1]}")
+    check_traced(x, start, prior, ridge, fixed)
     weights = None if sample_weights is None else jnp.asarray(sample_weights)
     centered = start.family.centered
     problem = build_problem(
@@ -336,6 +333,16 @@ def _traced_fit(
         lambda a, b: jnp.concatenate([a, b]), first, blanked(trace, loop.num_steps)
     )
     return assemble(problem, method, stop, loop, closing, whole)
+
+
+def check_traced(
+    x: Array, start: Mixture, prior: Prior | None, ridge: ArrayLike, fixed: tuple[str, ...]
+) -> None:
+    """The checks of `check_problem` that need no numbers."""
+    checks.check_fixed(fixed, start.family)
+    checks.check_penalty_of(start.family, prior, ridge)
+    if start.family.shape[1] != x.shape[1]:
+        raise ValueError(f"the start has {start.family.shape[1]} columns, x has {x.shape[1]}")
 
 
 def blanked(trace: Trace, num_steps: Array) -> Trace:

@@ -82,7 +82,7 @@ def _known(errors: Any) -> str:
 
 def _with_errors(result: FitResult, errors: Any) -> list[list[str]]:
     """A row for every parameter that may have an error: where it stands, its value, its error."""
-    from jaxmix.inference.uncertainty import user_parts
+    from jaxmix.inference.parts import user_parts
 
     values, table = user_parts(result.mixture), [["parameter", "value", "error"]]
     for part, spread in errors.parts.items():

@@ -17,6 +17,13 @@ from jaxmix.inference.identities import (
     oakes,
     responsibilities_gradient,
 )
+from jaxmix.inference.observations import (
+    Influence,
+    LeaveOneOut,
+    infinitesimal_jackknife,
+    influence,
+    leave_one_out,
+)
 from jaxmix.inference.preconditioner import em_preconditioner
 from jaxmix.inference.rates import em_jacobian, em_rate, missing_information, predict_steps
 from jaxmix.inference.uncertainty import (
@@ -28,6 +35,8 @@ from jaxmix.inference.uncertainty import (
 
 __all__ = [
     "Identity",
+    "Influence",
+    "LeaveOneOut",
     "StandardErrors",
     "delta_method",
     "em_jacobian",
@@ -35,7 +44,10 @@ __all__ = [
     "em_rate",
     "fisher",
     "gap_metric",
+    "infinitesimal_jackknife",
+    "influence",
     "information",
+    "leave_one_out",
     "louis",
     "mirror_descent",
     "missing_information",

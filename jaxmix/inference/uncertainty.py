@@ -7,7 +7,6 @@ do not pin down are reported, not inverted (notes/standard-errors.md, eq. 6 to 9
 
 import warnings
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Unpack
 
 import equinox as eqx
@@ -16,8 +15,8 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from jaxmix.families.gaussian import MATRICES, Gaussian
 from jaxmix.inference.curvature import observed, outer_products
+from jaxmix.inference.parts import ByPart, Parts, derivatives, user_parts
 from jaxmix.inference.posing import Options, Posed, pose
 from jaxmix.inference.whitening import (
     DENSE,
@@ -32,10 +31,8 @@ from jaxmix.suggestions import unknown
 
 KINDS = ("observed", "sandwich", "opg")
 
-Parts = dict[str, Array]
 
-
-class StandardErrors(eqx.Module):
+class StandardErrors(ByPart):
     """Standard errors in the shapes of a mixture's own parameters.
 
     `.weights`, `.means`, `.covariances`, `.rates` and `.probabilities` as in `Mixture`. What a fit
@@ -50,42 +47,6 @@ class StandardErrors(eqx.Module):
     """Information as shares of that of complete data, ascending: near 0 nothing is known, below 0
     the mixture is no maximum. For very many parameters only the smallest."""
     kind: str = eqx.field(static=True)
-
-    @property
-    def weights(self) -> Float[Array, " k"]:
-        """Of the mixing proportions."""
-        return self.part("weights")
-
-    @property
-    def means(self) -> Float[Array, "k d"]:
-        """Of the means, in the units of the data."""
-        return self.part("means")
-
-    @property
-    def covariances(self) -> Float[Array, "..."]:
-        """Of the covariances, entry by entry."""
-        return self.part("covariances")
-
-    @property
-    def rates(self) -> Float[Array, "k d"]:
-        """Of Poisson rates."""
-        return self.part("rates")
-
-    @property
-    def probabilities(self) -> Float[Array, "..."]:
-        """Of Bernoulli or categorical probabilities."""
-        return self.part("probabilities")
-
-    @property
-    def correlations(self) -> Float[Array, "k d d"]:
-        """Of the correlations of columns within each component."""
-        return self.part("correlations")
-
-    def part(self, name: str) -> Array:
-        """Of the parameters of this name."""
-        if name not in self.parts:
-            raise AttributeError(f"these components have {', '.join(self.parts)}, not {name}")
-        return self.parts[name]
 
     @property
     def singular(self) -> bool:
@@ -205,25 +166,6 @@ def newton_decrement(
     return float(solved(posed, metric_factor(posed), slope)[0, 0]) / 2
 
 
-def user_parts(mixture: Mixture) -> Parts:
-    """All that standard errors are given for, as users write it."""
-    family = mixture.family
-    parts = {"weights": mixture.weights} | {name: family.part(name) for name in family.parts}
-    if isinstance(family, Gaussian) and family.name in MATRICES:
-        variances = jnp.diagonal(family.matrices, axis1=1, axis2=2)
-        deviations = jnp.sqrt(variances)
-        parts["correlations"] = family.matrices / deviations[:, :, None] / deviations[:, None, :]
-    return parts
-
-
-@partial(jax.jit, static_argnums=0)
-def derivatives(function: Callable[[Mixture], Any], posed: Posed) -> Float[Array, "q p"]:
-    """Of a function of the mixture in the user's units, in free coordinates."""
-    return jax.jacrev(lambda vector: ravel_pytree(function(posed.user_mixture(vector)))[0])(
-        posed.vector
-    )
-
-
 def _covariance(
     posed: Posed, function: Callable[[Mixture], Any], kind: str
 ) -> tuple[Float[Array, "q q"], Array, Float[Array, " p"]]:
@@ -233,12 +175,12 @@ def _covariance(
     slopes = derivatives(function, posed)
     if posed.free.size > DENSE and kind == "observed":
         shares = observed_shares(posed)
-        _warn_of_singular(shares)
+        warn_of_singular(shares)
         missed = jnp.full(len(slopes), shares[0] <= resolution(shares.dtype))
         return solved(posed, metric_factor(posed), slopes), missed, shares
     squares = None if kind == "observed" else outer_products(posed)
     seen = spectrum(posed, squares if kind == "opg" else observed(posed))
-    _warn_of_singular(seen.shares)
+    warn_of_singular(seen.shares)
     root = slopes @ seen.root
     missed = seen.misses(slopes)
     if kind != "sandwich":
@@ -247,7 +189,10 @@ def _covariance(
     return bread @ squares @ bread.T, missed, seen.shares
 
 
-def _warn_of_singular(shares: Float[Array, " p"]) -> None:
+def warn_of_singular(
+    shares: Float[Array, " p"], consequence: str = "standard errors along it are infinite"
+) -> None:
+    """Warn the caller's caller's caller of directions that hold no information."""
     least = float(shares[0])
     if least < -resolution(shares.dtype):
         warnings.warn(
@@ -258,6 +203,6 @@ def _warn_of_singular(shares: Float[Array, " p"]) -> None:
     elif least <= resolution(shares.dtype):
         warnings.warn(
             "the information is singular: some direction changes nothing that the data show, and "
-            "standard errors along it are infinite. Use fewer components or a prior",
+            f"{consequence}. Use fewer components or a prior",
             stacklevel=4,
         )
