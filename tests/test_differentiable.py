@@ -52,7 +52,7 @@ def test_implicit_is_unrolled_once_converged(implicit):
 
 def test_one_step_is_an_approximation(implicit):
     errors = relative(gradient("one_step", 3000)(*GIVEN), implicit(*GIVEN))
-    assert 0.01 < max(errors) < 1
+    assert 0.01 < max(errors) < 2
 
 
 def test_memory_does_not_grow_with_the_steps(implicit):
