@@ -35,8 +35,8 @@ _HOMES = {
     "clustering": ("kmeans",),
     "matching": ("match",),
     "methods": (
-        *("DAAREM", "EM", "SQUAREM", "Cost", "GradientAscent", "IncrementalEM", "Info", "Method"),
-        *("NaturalGradient", "Newton", "OnlineEM", "StochasticGradient"),
+        *("DAAREM", "EM", "SQUAREM", "Cost", "GradientAscent", "Hybrid", "IncrementalEM", "Info"),
+        *("Method", "NaturalGradient", "Newton", "OnlineEM", "StochasticGradient"),
     ),
     "numerics": ("logsumexp", "pairwise_distances", "softmax"),
     "steps": (

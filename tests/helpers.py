@@ -45,6 +45,7 @@ METHODS = {
     "squarem": Row(jm.SQUAREM(), families=("full",)),
     "daarem": Row(jm.DAAREM(), families=("spherical",)),
     "newton": Row(jm.Newton(), families=("tied",)),
+    "hybrid": Row(jm.Hybrid(rate=0.3), families=("tied",)),
     "natural gradient": Row(jm.NaturalGradient(1.2), families=("diag",)),
 }
 

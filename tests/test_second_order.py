@@ -88,6 +88,23 @@ def test_a_flat_direction_stops_no_newton_step():
     assert result.log_likelihood >= float(jm.log_likelihood(twice, WAITING)) - 1e-6
 
 
+def test_a_hybrid_run_is_em_until_em_turns_out_to_be_slow():
+    quick, slow = jm.Hybrid(rate=0.3), jm.Hybrid(rate=0.2)  # EM's rate is .29
+    stop = jm.Stop(tol=1e-14)
+    em = jm.fit(WAITING, START, jm.EM(), stop=stop)
+    same = jm.fit(WAITING, START, quick, stop=stop)
+    np.testing.assert_allclose(same.history, em.history, rtol=1e-13)
+    assert same.cost.hessian_products == 0
+    switched = jm.fit(WAITING, START, slow, stop=stop)
+    rates = np.sqrt(em.gap_history[1:] / em.gap_history[:-1])
+    steps = 2 + np.flatnonzero((rates[1:] >= 0.2) & (rates[:-1] >= 0.2))[0]
+    np.testing.assert_allclose(switched.history[: steps + 1], em.history[: steps + 1], rtol=1e-13)
+    newton = jm.fit(WAITING, START, jm.Newton(), stop=stop)
+    assert switched.num_steps - steps < newton.num_steps
+    assert switched.cost.hessian_products == 4 * (switched.num_steps - steps)
+    assert switched.objective == pytest.approx(float(em.objective), abs=1e-9)
+
+
 def test_a_natural_step_of_one_is_em():
     stop = jm.Stop(max_steps=5)
     em = jm.fit(WAITING, START, jm.EM(), stop=stop)
@@ -121,6 +138,7 @@ def test_a_natural_step_out_of_range_is_em():
     [
         (lambda: jm.Newton(radius=0.0), "radius must be positive"),
         (lambda: jm.Newton(most_products=0), "most_products"),
+        (lambda: jm.Hybrid(rate=1.5), r"rate must be finite and in \[0, 1\]"),
         (lambda: jm.NaturalGradient(-1.0), "step_size must be"),
         (lambda: jm.NaturalGradient(0.0), "step_size must be positive"),
     ],

@@ -4,6 +4,7 @@ from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.methods.daarem import DAAREM
 from jaxmix.methods.em import EM
 from jaxmix.methods.gradient import GradientAscent
+from jaxmix.methods.hybrid import Hybrid
 from jaxmix.methods.incremental import IncrementalEM
 from jaxmix.methods.natural import NaturalGradient
 from jaxmix.methods.newton import Newton
@@ -17,6 +18,7 @@ __all__ = [
     "SQUAREM",
     "Cost",
     "GradientAscent",
+    "Hybrid",
     "IncrementalEM",
     "Info",
     "Method",

@@ -20,6 +20,7 @@ from jaxmix.methods import (
     EM,
     SQUAREM,
     GradientAscent,
+    Hybrid,
     IncrementalEM,
     Method,
     NaturalGradient,
@@ -38,6 +39,7 @@ KINDS: dict[str, type[Method]] = {
     "squarem": SQUAREM,
     "daarem": DAAREM,
     "newton": Newton,
+    "hybrid": Hybrid,
     "natural": NaturalGradient,
     "online": OnlineEM,
     "incremental": IncrementalEM,
@@ -70,6 +72,7 @@ TITLES = {
     "squarem": "SQUAREM",
     "daarem": "DAAREM",
     "newton": "Newton",
+    "hybrid": "EM, then Newton",
     "natural": "natural gradient",
     "online": "online EM",
     "incremental": "incremental EM",
@@ -90,8 +93,8 @@ def contenders(names: str = DEFAULT) -> tuple[Contender, ...]:
     """The methods that a comma-separated list names.
 
     Args:
-        names: "em", "squarem", "daarem", "newton", "natural", "online", "incremental",
-            "lbfgs", "adam", "sgd", another optax optimizer, "minibatch-adam" and the like, or
+        names: "em", "squarem", "daarem", "newton", "hybrid", "natural", "online",
+            "incremental", "lbfgs", "adam", "sgd", another optax optimizer, "minibatch-adam" and the like, or
             "FILE.py:Class"; each may have settings in parentheses, as in
             "adam(learning_rate=0.05, gradient='autodiff')".
 
