@@ -5,6 +5,7 @@ component's log-density. Data, prior and starts live in coordinates centered on 
 which `fit` enters and leaves once (notes/em.md, eq. 7 to 11).
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import equinox as eqx
@@ -117,19 +118,25 @@ class Problem(eqx.Module):
         """What the pass makes of rows: features, or what takes their place where entries miss."""
         return mixture.incomplete if self.missing else mixture.family.features
 
-    def gradient(self, mixture: Mixture, statistics: Table) -> Coordinates:
-        """The objective's gradient in the free coordinates, from one pass's statistics.
+    def slope(
+        self, mixture: Callable[[Coordinates], Mixture], at: Coordinates, statistics: Table
+    ) -> Coordinates:
+        """The objective's gradient in any coordinates of mixtures, from one pass's statistics.
 
         The statistics are the derivative in natural parameters, whatever way they were found; the
         chain rule through the table and the penalty does the rest (notes/gradient.md, eq. 3).
         """
 
         def linear(coordinates: Coordinates) -> Float[Array, ""]:
-            moved = mixture.constrain(coordinates)
+            moved = mixture(coordinates)
             table = moved.natural(self._ridge)
             return jnp.vdot(statistics, table) + moved.log_penalty(table, self.penalty)
 
-        return jax.grad(linear)(mixture.coordinates(self.fixed))
+        return jax.grad(linear)(at)
+
+    def gradient(self, mixture: Mixture, statistics: Table) -> Coordinates:
+        """The objective's gradient in the mixture's own coordinates."""
+        return self.slope(mixture.constrain, mixture.coordinates(self.fixed), statistics)
 
     def gradient_norm(self, mixture: Mixture, statistics: Table) -> Float[Array, ""]:
         """Euclidean norm of the gradient in the free coordinates, a unit of sample weight."""

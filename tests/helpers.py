@@ -42,6 +42,9 @@ METHODS = {
     "momentum": Row(
         jm.GradientAscent(optax.sgd, learning_rate=0.1, momentum=0.9), families=("diag",)
     ),
+    "lbfgs augmented": Row(
+        jm.GradientAscent(optax.lbfgs, coordinates="augmented"), families=("full",)
+    ),
     "squarem": Row(jm.SQUAREM(), families=("full",)),
     "daarem": Row(jm.DAAREM(), families=("spherical",)),
     "newton": Row(jm.Newton(), families=("tied",)),

@@ -94,8 +94,8 @@ def contenders(names: str = DEFAULT) -> tuple[Contender, ...]:
 
     Args:
         names: "em", "squarem", "daarem", "newton", "hybrid", "natural", "online",
-            "incremental", "lbfgs", "adam", "sgd", another optax optimizer, "minibatch-adam" and the like, or
-            "FILE.py:Class"; each may have settings in parentheses, as in
+            "incremental", "lbfgs", "adam", "sgd", another optax optimizer, "minibatch-adam" and
+            the like, or "FILE.py:Class"; each may have settings in parentheses, as in
             "adam(learning_rate=0.05, gradient='autodiff')".
 
     Returns:
