@@ -1,5 +1,6 @@
 """Notes and code agree: cited equations exist, links lead somewhere, quoted numbers come out."""
 
+import json
 import re
 import runpy
 from pathlib import Path
@@ -9,10 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NOTES = {path.stem: path.read_text() for path in sorted((ROOT / "notes").glob("*.md"))}
 DERIVATIONS = {"em": 13, "gradient": 5, "stopping": 6, "dual": 14, "autodiff": 18, "density": 19}
-DERIVATIONS |= {"online": 8, "acceleration": 18, "em-as-gradient": 12, "rates": 7}
-DERIVATIONS |= {"standard-errors": 9, "differentiable-em": 12}
+DERIVATIONS |= {"online": 8, "acceleration": 19, "em-as-gradient": 12, "rates": 7}
+DERIVATIONS |= {"standard-errors": 9, "differentiable-em": 12, "coordinates": 6}
 PRINTED = [note for note in DERIVATIONS if note != "dual"]  # test_dual_conventions.py has its table
-PRINTED += ["common-mistakes", "how-to-choose"]
+PRINTED += ["common-mistakes", "crossover", "how-to-choose"]
 WITHOUT_NUMBERS = {"missing-data": 8}
 CITATION = re.compile(r"\b([\w-]+)\.md\)?[^.;]{0,40}?\beq\. (\d+)(?:(?: to | and |, )(\d+))?")
 NUMBER = re.compile(r"\d+\.\d+(?:e-?\d+)?|\d+e-?\d+")
@@ -62,7 +63,8 @@ def test_links_and_named_files_exist(note):
 
 
 SLOW = ("acceleration", "online", "how-to-choose", "density", "stopping", "em-as-gradient")
-SLOW += ("rates", "standard-errors", "differentiable-em")
+SLOW += ("rates", "standard-errors", "differentiable-em", "coordinates")
+SLOW += ("crossover",)
 """Notes whose scripts take ten seconds and more: run them by hand where they change."""
 
 
@@ -78,3 +80,20 @@ def test_numbers_in_prose_stand_in_the_output_or_the_script(note):
     script, output, prose = quoted(note)
     known = set(NUMBER.findall(output + (ROOT / script).read_text()))
     assert not set(NUMBER.findall(prose)) - known
+
+
+def test_the_crossover_is_that_of_its_results():
+    script, output, prose = quoted("crossover")
+    study = runpy.run_path(str(ROOT / script))
+    kept = json.loads(study["RESULTS"].read_text())
+    assert study["table"](kept["studies"]) + "\n" == output
+    known = set(NUMBER.findall(output + (ROOT / script).read_text()))
+    assert not set(NUMBER.findall(prose)) - known
+    for row in kept["studies"]:
+        assert set(row["passes"]) == set(study["METHODS"])
+        for name, counts in row["passes"].items():
+            assert len(counts) == kept["problems"] >= 20
+            assert study["median"](counts) == row["median"][name]
+    low, high = kept["studies"][0]["median"], kept["studies"][-1]["median"]
+    assert min(low, key=low.get) != "EM"
+    assert high["EM"] == min(high.values())
