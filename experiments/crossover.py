@@ -1,4 +1,4 @@
-"""Where which method is quickest: passes to a gap of 1e-8 nats against the separation of components.
+"""Which method is quickest where: passes to a gap of 1e-8 nats against separation.
 
 Run: python experiments/crossover.py
 Every method starts from the parameters that the data were drawn from. Writes
