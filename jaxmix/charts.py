@@ -57,9 +57,8 @@ class Still(Chart):
 
     def begin(self, mixture: Mixture, fixed: tuple[str, ...]) -> tuple[Mixture, Coordinates]:
         coordinates = mixture.unconstrain(fixed)
-        if self.write is not None:
-            written = jax.vmap(self.write)(full_factors(mixture))
-            coordinates |= {"covariances": written} if "covariances" not in fixed else {}
+        if self.write is not None and "covariances" not in fixed:
+            coordinates["covariances"] = jax.vmap(self.write)(full_factors(mixture))
         return mixture, coordinates
 
     def mixture(self, frame: Mixture, coordinates: Coordinates) -> Mixture:

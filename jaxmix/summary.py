@@ -13,7 +13,8 @@ from jaxmix.result import ADVICE, FitResult
 def _facts(result: FitResult) -> list[tuple[str, str]]:
     k, d = result.mixture.family.shape
     cost, outcome = result.cost, result.outcome
-    spent = f"{int(cost.passes)} passes, {int(cost.gradients)} gradients"
+    products = f", {int(cost.hessian_products)} Hessian products" * bool(cost.hessian_products)
+    spent = f"{int(cost.passes)} passes, {int(cost.gradients)} gradients{products}"
     penalized = not np.isclose(float(result.objective), float(result.log_likelihood), rtol=1e-12)
     return [
         ("mixture", f"{k} {result.mixture.family.name} components, {d} columns"),

@@ -239,6 +239,14 @@ def test_one_start_is_its_own_row():
     assert table.rows == (("EM", -10.125, 2e-8, 20, 40, 60, 0.5, 0.2, "CONVERGED", 0.0),)
 
 
+def test_hessian_products_are_shown_where_there_are_any():
+    rows = [table_row("EM", 0, -10.125, 20), table_row("Newton", 0, -10.125, 3)]
+    rows[1]["hessian_products"] = 33
+    table = comparison_table(table_result(rows))
+    shown = table.columns.index("Hessian products")
+    assert [row[shown] for row in table.rows] == [None, 33]
+
+
 def test_several_starts_are_condensed_into_best_medians_and_counts():
     rows = [
         table_row("EM", 0, -12.0, 10),

@@ -72,7 +72,7 @@ TITLES = {
     "squarem": "SQUAREM",
     "daarem": "DAAREM",
     "newton": "Newton",
-    "hybrid": "EM, then Newton",
+    "hybrid": "EM then Newton",
     "natural": "natural gradient",
     "online": "online EM",
     "incremental": "incremental EM",

@@ -38,23 +38,25 @@ def two_means(
 
     Args:
         table: data; its last column is used, thinned to 2000 rows.
-        methods: whose paths to draw.
+        methods: whose paths to draw, but for those that move means and covariances together.
         stop: when each ends.
 
     Returns:
-        Grid, surface and paths in the user's units, or None where the column has no two components.
+        Grid, surface and paths in the user's units, or None where the column has no two components
+        or there is no method to draw.
     """
     rows = np.linspace(0, len(table.x) - 1, min(len(table.x), MOST_ROWS)).round().astype(int)
     column = table.x[rows, -1:]
     weights = np.ones(len(rows)) if table.sample_weights is None else table.sample_weights[rows]
     z, center, scale = standardize(column)
-    if len(np.unique(z)) < 2 or weights.sum() < 2:
+    apart = [one for one in methods if getattr(one.method, "coordinates", "") != "augmented"]
+    if len(np.unique(z)) < 2 or weights.sum() < 2 or not apart:
         return None
     known = initialize(z, 2, "tied", "kmeans", sample_weights=weights)
     known = known.take(np.argsort(np.asarray(known.means)[:, 0]))
     start = _start(known)
     paths = []
-    for one in methods:
+    for one in apart:
         result = fit(
             z, start, one.method, stop=stop, fixed=FIXED, sample_weights=weights, record="all"
         )

@@ -5,7 +5,7 @@ two parameters. Files are the same bytes each time they are made from one result
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,9 @@ def gaps(result: Mapping[str, Any]) -> Figure:
         scale_cost(panel, cost)
         panel.axhline(floor, color="0.5", linewidth=0.8, linestyle=(0, (1, 2)))
     _scale_missing(panels[0], floor)
-    figure.legend(handles=_method_lines(result), loc="outside upper center", ncols=3)
+    figure.legend(
+        handles=_method_lines(result, result["methods"]), loc="outside upper center", ncols=3
+    )
     return figure
 
 
@@ -105,8 +107,8 @@ def _scale_missing(panel: Axes, floor: float) -> None:
     )
 
 
-def _method_lines(result: Mapping[str, Any]) -> list[Line2D]:
-    return [Line2D([], [], label=plain(m), **method_look(result, m)) for m in result["methods"]]
+def _method_lines(result: Mapping[str, Any], methods: Sequence[str]) -> list[Line2D]:
+    return [Line2D([], [], label=plain(m), **method_look(result, m)) for m in methods]
 
 
 @print_style
@@ -139,7 +141,8 @@ def paths(result: Mapping[str, Any]) -> Figure:
     panel.set(xlabel=plane["label"][0], ylabel=plane["label"][1])
     panel.set_title(plain(f"{plane['data']}: contours 1/4, 1/2, 1, 2, 4, ... nats below the top"))
     ends = [Line2D([], [], label=label, **marker) for label, marker in ENDS.items()]
-    handles = [*_method_lines(result), *ends]
+    drawn = [path["method"] for path in plane["paths"]]
+    handles = [*_method_lines(result, drawn), *ends]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure
 

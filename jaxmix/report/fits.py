@@ -93,6 +93,7 @@ def _numbers(result: FitResult) -> dict[str, Any]:
         "num_steps": int(result.num_steps),
         "passes": int(result.cost.passes),
         "gradients": int(result.cost.gradients),
+        "hessian_products": int(result.cost.hessian_products),
         "num_parameters": result.num_parameters,
         "bic": float(result.bic),
         "aic": float(result.aic),

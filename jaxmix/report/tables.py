@@ -19,13 +19,14 @@ FIELDS = {
     "steps": "num_steps",
     "passes": "passes",
     "gradients": "gradients",
+    "Hessian products": "hessian_products",
     "compile seconds": "compile_seconds",
     "run seconds": "run_seconds",
     "outcome": "outcome",
     "distance to the best": "distance",
     "adjusted Rand index": "adjusted_rand_index",
 }
-MEDIANS = ("gap", "steps", "passes", "gradients", "run seconds")
+MEDIANS = ("gap", "steps", "passes", "gradients", "Hessian products", "run seconds")
 
 Row = Mapping[str, Any]
 
@@ -35,7 +36,7 @@ ONE_START = (
 )
 MANY_STARTS = (
     "Of {starts} starts a method: log-likelihood, distance and any Rand index are those of its "
-    "best start; gap, steps, passes, gradients and run seconds are medians; reached counts the "
+    "best start; gap, steps, costs and run seconds are medians; reached counts the "
     "starts that end within 0.001 nats of the best log-likelihood of all."
 )
 
@@ -135,6 +136,8 @@ def _columns(rows: Sequence[Row], num_starts: int) -> tuple[str, ...]:
     columns = ["method", *FIELDS]
     if not any(is_number(row.get("adjusted_rand_index")) for row in rows):
         columns.remove("adjusted Rand index")
+    if not any(row.get("hessian_products") for row in rows):
+        columns.remove("Hessian products")
     return (*columns, "reached", "starts") if num_starts > 1 else tuple(columns)
 
 
