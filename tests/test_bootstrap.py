@@ -1,5 +1,7 @@
 """Bootstrap against fits one by one, NumPy's quantiles and other errors; what coverage was kept."""
 
+import json
+import runpy
 from pathlib import Path
 
 import jax
@@ -13,6 +15,7 @@ from jaxmix.lanes import take
 from jaxmix.streams import stream
 
 ROOT = Path(__file__).parents[1]
+KINDS = ("observed", "sandwich", "opg")
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +111,21 @@ def test_components_have_the_order_of_the_mixture(waiting):
     mixtures = jm.inference.bootstrap(start, waiting).mixtures
     orders = [jm.match(take(mixtures, row), start).tolist() for row in range(20)]
     assert orders == [[0, 1]] * 20
+
+
+def test_intervals_cover_where_the_note_says_so_and_fail_where_it_says_so():
+    kept = json.loads((ROOT / "experiments/results/coverage.json").read_text())
+    cells = {(cell["n"], cell["separation"]): cell for cell in kept["cells"]}
+    assert all(cell["data sets"] == 1000 for cell in cells.values())
+    shares = {
+        key: np.array([list(cell["coverage"][kind]["plain"].values()) for kind in KINDS])
+        for key, cell in cells.items()
+    }
+    assert shares[1000, 3].shape == (3, 5)
+    assert np.all((shares[1000, 3] >= 0.93) & (shares[1000, 3] <= 0.97))
+    assert shares[300, 3].min() < 0.93
+    assert shares[1000, 2].max() < 0.93
+    assert shares[300, 2].max() < shares[1000, 2].max()
+    script = runpy.run_path(str(ROOT / "experiments/notes/standard_errors.py"))
+    note = (ROOT / "notes/standard-errors.md").read_text()
+    assert "\n".join(script["coverage_lines"]()) in note

@@ -226,6 +226,7 @@ def test_confusion_counts_classes_by_component():
 def test_every_function_draws_on_the_axes_it_is_given(fits):
     mixture, values = example("tied", 2)[0], np.array([0.0, 1.0])
     drawings = {
+        jm.plot.confidence: known(),
         jm.plot.scatter: (np.zeros((2, 2)),),
         jm.plot.components: (mixture,),
         jm.plot.density: (mixture,),
