@@ -46,7 +46,7 @@ class Bootstrap(Errors):
     """Standard errors and intervals from refits, in the shapes of a mixture's own parameters."""
 
     parts: Parts
-    """Standard deviations over the refits, by name as in `StandardErrors`."""
+    """Standard deviations over the refits, by name as in `StandardErrors`; 0 of fixed parts."""
     covariance: Float[Array, "q q"]
     """Of all entries of `parts`, each raveled, in their order."""
     mixtures: Mixture
@@ -111,7 +111,7 @@ def bootstrap(
 
     $\operatorname{se}(\theta)^2 = \frac{1}{B-1} \sum_b (\theta_b - \bar\theta)^2$, where $\theta_b$
     is fitted, from the mixture on, to as many observations as there are, drawn from them with
-    replacement. It needs no information matrix and no large sample, so it checks both.
+    replacement. It takes no derivative, and the objective for no parabola, so it checks what does.
 
     Args:
         mixture: the result of a fit that converged.
@@ -169,7 +169,8 @@ def _open(
     missing: bool = False,
 ) -> Refitting:
     """What valid arguments of `bootstrap` ask for."""
-    method, stop, names = method or EM(), stop or Stop(), as_names(fixed)
+    method, names = EM() if method is None else method, as_names(fixed)
+    stop = Stop() if stop is None else stop
     checks.check_method(method, stop)
     problem, _ = check_problem(x, mixture, method, prior, ridge, names, sample_weights, missing)
     values, _ = as_incomplete(x) if missing else as_matrix(x)
@@ -250,6 +251,8 @@ def _values(mixtures: Mixture) -> Parts:
 @jax.jit
 def _covariance(values: Parts) -> Float[Array, "q q"]:
     moves = jax.vmap(lambda one: ravel_pytree(one)[0])(values)
+    # From one of them first, so that what is the same in all has exactly 0.
+    moves = moves - moves[0]
     moves = moves - jnp.mean(moves, axis=0)
     return moves.T @ moves / (len(moves) - 1)
 
