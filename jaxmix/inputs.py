@@ -141,6 +141,18 @@ def as_sample_weights(sample_weights: Any, n: int) -> np.ndarray:
     return weights
 
 
+def as_level(value: Any) -> float:
+    """Check a confidence level, strictly between 0 and 1; raises ValueError for anything else.
+
+    Example:
+        >>> as_level(0.9)
+        0.9
+    """
+    if not (isinstance(value, float | np.floating) and 0 < value < 1):
+        raise ValueError(f"level must be between 0 and 1, such as 0.95, got {value!r}")
+    return float(value)
+
+
 def as_count(value: Any, name: str, least: int = 1) -> int:
     """Check a whole number such as k, n or a seed.
 

@@ -6,7 +6,7 @@ from jaxtyping import ArrayLike, PRNGKeyArray
 
 from jaxmix.inputs import as_count
 
-STREAMS = ("data", "start", "method", "batches", "sample")
+STREAMS = ("data", "start", "method", "batches", "sample", "bootstrap")
 
 
 def stream(seed: ArrayLike, name: str) -> PRNGKeyArray:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 NOTES = {path.stem: path.read_text() for path in sorted((ROOT / "notes").glob("*.md"))}
 DERIVATIONS = {"em": 13, "gradient": 5, "stopping": 6, "dual": 14, "autodiff": 18, "density": 19}
 DERIVATIONS |= {"online": 8, "acceleration": 19, "em-as-gradient": 12, "rates": 7}
-DERIVATIONS |= {"standard-errors": 9, "differentiable-em": 12, "coordinates": 6}
+DERIVATIONS |= {"standard-errors": 13, "differentiable-em": 12, "coordinates": 6}
 PRINTED = [note for note in DERIVATIONS if note != "dual"]  # test_dual_conventions.py has its table
 PRINTED += ["common-mistakes", "crossover", "how-to-choose"]
 WITHOUT_NUMBERS = {"missing-data": 8}

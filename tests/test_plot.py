@@ -1,13 +1,14 @@
 """Pictures for teaching, checked by the numbers in them against NumPy and SciPy."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import FAMILIES
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
+from scipy.stats import chi2, multivariate_normal, norm
 
 import jaxmix as jm
 from jaxmix.plot.mixtures import log_density
@@ -225,6 +226,7 @@ def test_confusion_counts_classes_by_component():
 def test_every_function_draws_on_the_axes_it_is_given(fits):
     mixture, values = example("tied", 2)[0], np.array([0.0, 1.0])
     drawings = {
+        jm.plot.confidence: known(),
         jm.plot.scatter: (np.zeros((2, 2)),),
         jm.plot.components: (mixture,),
         jm.plot.density: (mixture,),
@@ -306,3 +308,46 @@ def test_scores_of_other_lengths_are_refused():
         jm.plot.confusion([0, 1], [0, -1])
     with pytest.raises(ValueError, match="expected 2 names"):
         jm.plot.confusion([0, 1], [0, 1], names=["one"])
+
+
+def known(infinite=False):
+    """A mixture of three components in two columns, and errors of its 3 covariances, 6 means and 3
+    weights, in this order."""
+    roots = np.random.default_rng(0).normal(size=(12, 12))
+    covariance = jnp.asarray(0.01 * roots @ roots.T)
+    errors = jnp.sqrt(jnp.diagonal(covariance))
+    means = jnp.full((3, 2), jnp.inf) if infinite else errors[3:9].reshape(3, 2)
+    parts = {"weights": errors[9:], "means": means, "covariances": errors[:3]}
+    shares = jnp.full(1, 0.5)
+    return example("spherical", 2)[0], jm.inference.StandardErrors(
+        parts, covariance, shares, "observed"
+    )
+
+
+def test_regions_of_confidence_have_chi_square_quantiles():
+    mixture, errors = known()
+    panel = jm.plot.confidence(mixture, errors, level=0.9, columns=(1, 0))
+    for index, region in enumerate(panel.patches):
+        places = 3 + 2 * index + np.array([1, 0])
+        covariance = np.asarray(errors.covariance)[np.ix_(places, places)]
+        roots = np.sqrt(chi2.ppf(0.9, 2) * np.linalg.eigvalsh(covariance))
+        np.testing.assert_allclose([region.height / 2, region.width / 2], roots, rtol=1e-10)
+        np.testing.assert_allclose(region.center, mixture.means[index, ::-1])
+        turn = np.deg2rad(region.angle)
+        along = np.array([np.cos(turn), np.sin(turn)])
+        np.testing.assert_allclose(covariance @ along, along * roots[1] ** 2 / chi2.ppf(0.9, 2))
+    for index, line in enumerate(jm.plot.confidence(mixture, errors, columns=(1,)).lines):
+        center, error = mixture.means[index, 1], errors.means[index, 1]
+        np.testing.assert_allclose(line.get_xdata(), center + error * norm.ppf([0.025, 0.975]))
+
+
+def test_no_region_of_confidence_is_drawn_where_there_is_none():
+    mixture, errors = known()
+    with pytest.raises(ValueError, match="do not pin down the mean of component 0"):
+        jm.plot.confidence(*known(infinite=True))
+    with pytest.raises(ValueError, match="level must be between 0 and 1"):
+        jm.plot.confidence(mixture, errors, level=1.0)
+    with pytest.raises(ValueError, match="errors belong to one mixture"):
+        jm.plot.confidence(mixture.take([0]), errors)
+    with pytest.raises(TypeError, match="expected errors from jaxmix"):
+        jm.plot.confidence(mixture, mixture)

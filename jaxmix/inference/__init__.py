@@ -26,6 +26,7 @@ from jaxmix.inference.observations import (
 )
 from jaxmix.inference.preconditioner import em_preconditioner
 from jaxmix.inference.rates import em_jacobian, em_rate, missing_information, predict_steps
+from jaxmix.inference.resampling import Bootstrap, bootstrap
 from jaxmix.inference.uncertainty import (
     StandardErrors,
     delta_method,
@@ -34,10 +35,12 @@ from jaxmix.inference.uncertainty import (
 )
 
 __all__ = [
+    "Bootstrap",
     "Identity",
     "Influence",
     "LeaveOneOut",
     "StandardErrors",
+    "bootstrap",
     "delta_method",
     "em_jacobian",
     "em_preconditioner",

@@ -10,6 +10,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
@@ -60,6 +61,23 @@ class ByPart(eqx.Module):
         if name not in self.parts:
             raise AttributeError(f"these components have {', '.join(self.parts)}, not {name}")
         return self.parts[name]
+
+
+class Errors(ByPart):
+    """Standard errors beside a mixture's parameters, with their covariance."""
+
+    covariance: eqx.AbstractVar[Float[Array, "q q"]]
+
+    @property
+    def mean_covariances(self) -> Float[Array, "k d d"]:
+        """Of each component's mean, as an estimate; infinite where the data do not pin it down."""
+        errors = self.means
+        (k, d), components = errors.shape, np.arange(errors.shape[0])
+        own = {name: np.full(part.shape, name == "means") for name, part in self.parts.items()}
+        places = np.flatnonzero(ravel_pytree(own)[0])
+        whole = self.covariance[np.ix_(places, places)].reshape(k, d, k, d)
+        unknown = jnp.isinf(errors[:, :, None]) | jnp.isinf(errors[:, None, :])
+        return jnp.where(unknown, jnp.inf, whole[components, :, components])
 
 
 def user_parts(mixture: Mixture) -> Parts:

@@ -16,7 +16,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from jaxmix.inference.curvature import observed, outer_products
-from jaxmix.inference.parts import ByPart, Parts, derivatives, user_parts
+from jaxmix.inference.parts import Errors, Parts, derivatives, user_parts
 from jaxmix.inference.posing import Options, Posed, pose
 from jaxmix.inference.whitening import (
     DENSE,
@@ -32,7 +32,7 @@ from jaxmix.suggestions import unknown
 KINDS = ("observed", "sandwich", "opg")
 
 
-class StandardErrors(ByPart):
+class StandardErrors(Errors):
     """Standard errors in the shapes of a mixture's own parameters.
 
     `.weights`, `.means`, `.covariances`, `.rates` and `.probabilities` as in `Mixture`. What a fit

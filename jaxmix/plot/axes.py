@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import AutoLocator
+from matplotlib.ticker import AutoLocator, NullLocator
 
 from jaxmix.report.drawing import plain
 
@@ -55,6 +55,12 @@ def name_axes(panel: Any, names: Sequence[str]) -> None:
     """Label both axes, or the horizontal one for a single name, where they have no labels yet."""
     for axis, name in zip((panel.xaxis, panel.yaxis), names):
         axis.set_label_text(axis.get_label_text() or plain(name))
+
+
+def bare_unless_used(panel: Any) -> None:
+    """Leave the vertical axis of an empty panel without ticks: what comes has no height."""
+    if not panel.has_data():
+        panel.yaxis.set_major_locator(NullLocator())
 
 
 def name_density(panel: Any) -> None:

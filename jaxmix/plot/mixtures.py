@@ -9,12 +9,22 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from matplotlib.patches import Ellipse
 from matplotlib.ticker import StrMethodFormatter
+from scipy.stats import chi2
 
 from jaxmix.families import STRUCTURES, Gaussian
+from jaxmix.inference.parts import Errors
+from jaxmix.inputs import as_level
 from jaxmix.matching import covariance_matrices
 from jaxmix.mixture import Mixture
-from jaxmix.plot.axes import checked_columns, given_or_new, name_axes, name_density
+from jaxmix.plot.axes import (
+    bare_unless_used,
+    checked_columns,
+    given_or_new,
+    name_axes,
+    name_density,
+)
 from jaxmix.report.components import Component, draw_curves, draw_ellipse, ellipse_axes
 from jaxmix.report.drawing import print_style
 
@@ -22,6 +32,10 @@ SHADE = 0.2
 """Opacity inside the ellipses of the heaviest component; others have less, as their weights."""
 REACH = 4.0
 """Standard deviations around the means that a new panel shows."""
+OPAQUE = 0.5
+"""Opacity inside a region of confidence."""
+BAR_HEIGHT = 0.03
+"""Of the panel's height: where intervals lie."""
 DEPTH = 10
 """Nats below the highest log-density down to which it is filled."""
 
@@ -126,6 +140,89 @@ def _fill(panel: Any, grids: list[np.ndarray], heights: np.ndarray) -> None:
     filled = panel.contourf(*grids, heights.T, levels, cmap="Greys", zorder=0, **light)
     number = StrMethodFormatter("{x:.1f}")
     panel.figure.colorbar(filled, ax=panel, label="log-density (nats)", format=number)
+
+
+@print_style
+def confidence(
+    mixture: Any, errors: Any, level: float = 0.95, columns: Any = (0, 1), panel: Any = None
+) -> Any:
+    r"""Draw how well each mean is known: its confidence ellipse in two columns, interval in one.
+
+    The ellipse is where $(\mu - \hat\mu_k)^\top V_k^{-1} (\mu - \hat\mu_k)$ is at most the
+    chi-square quantile with 2 degrees of freedom, $-2 \log(1 - \text{level})$; $V_k$ is the
+    covariance of the estimate, with the other parameters unknown as well. In one column the same
+    with 1 degree is the mean and 1.96 standard errors on either side.
+
+    Args:
+        mixture: k fitted Gaussian components in d columns.
+        errors: what `jaxmix.inference.standard_errors` or `bootstrap` says of the mixture.
+        level: the probability with which each component's region holds its mean.
+        columns: one or two columns to draw, counted from 0; the first two, or the only one.
+        panel: matplotlib Axes, with the data for instance; a new figure's when left out.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: for columns that are not there or more than two, a level outside (0, 1), errors
+            of another mixture, or a mean whose standard errors are infinite.
+        TypeError: for components that are not Gaussian, or errors of another kind.
+
+    Examples:
+        >>> import jaxmix as jm
+        >>> waiting = jm.data.load("faithful").x[:, 1]
+        >>> fit = jm.fit(waiting, jm.initialize(waiting, 2, family="tied"))
+        >>> errors = jm.inference.standard_errors(fit.mixture, waiting)
+        >>> panel = jm.plot.confidence(fit.mixture, errors)
+        >>> sorted(line.get_xdata().round(1).tolist() for line in panel.lines)
+        [[53.3, 55.9], [79.2, 81.0]]
+
+    Source: notes/standard-errors.md, eq. 12.
+    """
+    marginal, names = _marginal(mixture, columns)
+    blocks = _mean_covariances(mixture, errors, columns)
+    reach = float(np.sqrt(chi2.ppf(as_level(level), len(names))))
+    panel, draw = given_or_new(panel), _draw_interval if len(names) == 1 else _draw_region
+    for part, block in zip(_parts(marginal), blocks):
+        draw(panel, part, block, reach)
+    name_axes(panel, names)
+    return panel
+
+
+def _draw_interval(panel: Any, component: Component, block: np.ndarray, reach: float) -> None:
+    bare_unless_used(panel)
+    half, center = reach * np.sqrt(block[0, 0]), component.mean[0]
+    look = {"color": component.color, "linewidth": 4.0, "solid_capstyle": "butt"}
+    ends, place = [center - half, center + half], panel.get_xaxis_transform()
+    panel.plot(ends, [BAR_HEIGHT] * 2, transform=place, scaley=False, **look)
+
+
+def _draw_region(panel: Any, component: Component, block: np.ndarray, reach: float) -> None:
+    major, minor, angle = ellipse_axes(block, reach)
+    region = Ellipse(tuple(component.mean), 2 * major, 2 * minor, angle=angle)
+    region.set(facecolor=(component.color, OPAQUE), edgecolor=component.color, linewidth=1.2)
+    panel.add_patch(region)
+    panel.autoscale_view()
+
+
+def _mean_covariances(mixture: Mixture, errors: Any, columns: Any) -> np.ndarray:
+    """Covariances [k c c] of the means' estimates in some columns."""
+    if not isinstance(errors, Errors):
+        given = type(errors).__name__
+        raise TypeError(f"expected errors from jaxmix.inference.standard_errors, got {given}")
+    if np.shape(errors.means) != np.shape(mixture.means):
+        raise ValueError(
+            f"expected errors of these {np.shape(mixture.means)} means, got "
+            f"{np.shape(errors.means)}; errors belong to one mixture"
+        )
+    chosen = checked_columns(columns, np.shape(mixture.means)[1])
+    blocks = np.asarray(errors.mean_covariances, float)[:, chosen][:, :, chosen]
+    for index in np.flatnonzero(~np.isfinite(blocks).all(axis=(1, 2))):
+        raise ValueError(
+            f"the data do not pin down the mean of component {index}: its standard errors are "
+            "infinite, and no region is; use fewer components or a prior"
+        )
+    return blocks
 
 
 def log_density(mixture: Mixture, grids: Sequence[np.ndarray]) -> np.ndarray:

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
 
 from jaxmix.inputs import as_matrix
-from jaxmix.plot.axes import add_legend, checked_columns, given_or_new, name_axes
+from jaxmix.plot.axes import add_legend, bare_unless_used, checked_columns, given_or_new, name_axes
 from jaxmix.report.drawing import color_of, draw_matrix, plain, print_style
 from jaxmix.scores import confusion as count
 
@@ -70,8 +69,7 @@ def scatter(
 
 def _draw_rug(panel: Any, values: np.ndarray, colors: np.ndarray) -> None:
     """Ticks along the bottom, which a density on the same panel rises above."""
-    if not panel.has_data():
-        panel.yaxis.set_major_locator(NullLocator())
+    bare_unless_used(panel)
     place = panel.get_xaxis_transform()
     panel.vlines(values, 0.0, RUG_HEIGHT, colors=colors, linewidth=0.8, transform=place)
 
