@@ -111,8 +111,8 @@ class FitResult(eqx.Module):
         """One screen: the fit, how it ended and what to do, and a table of the components.
 
         Args:
-            errors: what `jaxmix.inference.standard_errors` says of `.mixture`, to stand beside the
-                parameters; the summary then adds what the data leave unknown.
+            errors: what `jaxmix.inference.standard_errors` or `bootstrap` says of `.mixture`, to
+                stand beside the parameters; the first adds what the data leave unknown.
         """
         from jaxmix.summary import text
 

@@ -58,7 +58,7 @@ def text(result: FitResult, errors: Any = None) -> str:
     if np.ndim(result.code):
         return f"FitResult of {np.size(result.code)} fits (batched)"
     facts, (header, rows) = _facts(result), _components(result)
-    if errors is not None:
+    if hasattr(errors, "shares"):
         facts.append(("information", _known(errors)))
     lines = [f"{name:<15} {value}" for name, value in facts]
     lines += ["", *_aligned([_shortened(row) for row in [header, *rows]])]

@@ -46,6 +46,12 @@ def test_refits_are_fits_to_resampled_rows(waiting, fit, refits):
             np.testing.assert_allclose(found, getattr(one, part), rtol=1e-6)
 
 
+def test_the_summary_takes_errors_of_refits(fit, refits):
+    screen = fit.summary(refits)
+    assert "parameters with standard errors (bootstrap, 200 refits)" in screen
+    assert f"{float(refits.means[0, 0]):.3g}" in screen
+
+
 def test_errors_and_intervals_are_those_of_the_refits(refits):
     means = np.asarray(refits.mixtures.means)
     np.testing.assert_allclose(refits.means, means.std(axis=0, ddof=1), rtol=1e-12)

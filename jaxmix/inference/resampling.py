@@ -55,6 +55,11 @@ class Bootstrap(Errors):
     """How every refit ended, as a number of `Outcome`."""
 
     @property
+    def kind(self) -> str:
+        """What the errors come from."""
+        return f"bootstrap, {len(self.codes) - self.num_failed} refits"
+
+    @property
     def num_failed(self) -> int:
         """How many refits ended DEGENERATE or NONFINITE, and are left out."""
         return int(np.sum(~_usable(self.codes)))
