@@ -2,7 +2,7 @@
 
 Run: python experiments/benchmarks/differentiable.py
 Three full Gaussians in three columns, 1,000 rows. Prints JSON: milliseconds of the fit alone and of
-its backward pass (medians of five, interleaved), seconds of compilation, bytes of temporary memory
+its backward pass (medians of 25, interleaved), seconds of compilation, bytes of temporary memory
 of the whole gradient, and the largest relative difference from the unrolled gradient.
 """
 
@@ -20,7 +20,7 @@ import numpy as np  # noqa: E402
 
 import jaxmix as jm  # noqa: E402
 
-ROWS, STEPS, REPEATS = 1000, (30, 100, 300), 5
+ROWS, STEPS, REPEATS = 1000, (30, 100, 300), 25
 CENTERS = np.array([[0.0, 0.0, 0.0], [3.0, 0.0, 1.0], [0.0, 3.0, -1.0]])
 
 
