@@ -26,8 +26,6 @@ from jaxmix.statistics import Table, expectation
 Rows = Float[Array, "n p"]
 Flat = Float[Array, " kf"]
 """A table of statistics, raveled."""
-TOGETHER = 64
-"""Rows that are left out side by side."""
 
 
 class Influence(ByPart):
@@ -208,9 +206,11 @@ def _left_out(posed: Posed) -> LeaveOneOut:
     means = penalty.mean - weights[:, None] * _mean_moves(posed, weights)
     means = jnp.where(penalty.mean_is_given, penalty.mean, means)
     point = jnp.ravel(posed.statistics(posed.vector))
-    expected = lambda statistics: jnp.ravel(_expected(posed, statistics))  # noqa: E731
-    jacobian = columns(lambda tangent: jax.jvp(expected, (point,), (tangent,))[1], point)
-    rest = jnp.eye(point.size, dtype=point.dtype) - jacobian
+
+    def residual(statistics: Flat) -> Flat:
+        return statistics - _expected(posed, statistics)
+
+    rest = columns(lambda tangent: jax.jvp(residual, (point,), (tangent,))[1], point)
 
     def leave_out(row: _Row) -> tuple[Array, Array, Mixture]:
         share, jacobian = _share(posed, point, row), jax.jacfwd(_share, 1)(posed, point, row)
@@ -225,7 +225,7 @@ def _left_out(posed: Posed) -> LeaveOneOut:
         )
 
     rows = _Row(_rows(posed), weights, means)
-    densities, fitted, mixtures = jax.lax.map(leave_out, rows, batch_size=TOGETHER)
+    densities, fitted, mixtures = jax.lax.map(leave_out, rows)
     return LeaveOneOut(densities, fitted, weights, mixtures)
 
 
@@ -235,10 +235,10 @@ def _maximized(posed: Posed, statistics: Flat, penalty: Penalty) -> Mixture:
     return posed.mixture.maximize(table, penalty, posed.problem.fixed)
 
 
-def _expected(posed: Posed, statistics: Flat) -> Table:
+def _expected(posed: Posed, statistics: Flat) -> Flat:
     """The statistics of all rows, expected at the M-step from some statistics."""
     mixture = _maximized(posed, statistics, posed.problem.penalty)
-    return posed.problem.evaluate(mixture).statistics
+    return jnp.ravel(posed.problem.evaluate(mixture).statistics)
 
 
 def _share(posed: Posed, statistics: Flat, row: _Row) -> Flat:
