@@ -318,7 +318,7 @@ def _traced_fit(
     if isinstance(stop.max_steps, Tracer):
         raise TypeError("inside jit or vmap, max_steps must be a plain number")
     length = int(stop.max_steps)
-    x = as_rows(x)
+    x = as_rows(x, missing=missing)
     check_traced(x, start, prior, ridge, fixed)
     weights = None if sample_weights is None else jnp.asarray(sample_weights)
     centered = start.family.centered
