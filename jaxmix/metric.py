@@ -1,7 +1,7 @@
 """The complete-data Fisher metric: how far two mixtures are apart, were the components seen.
 
 Its square root turns free coordinates into ones in which EM's rates are eigenvalues of a symmetric
-matrix; computing it needs no pass over the data (notes/rates.md, eq. 3).
+matrix; of the data it needs no more than soft counts (notes/rates.md, eq. 3).
 """
 
 from collections.abc import Callable
@@ -37,14 +37,20 @@ def hessian(
     return (matrix + matrix.T) / 2
 
 
-def metric(problem: Problem, free: Free, vector: Float[Array, " p"]) -> Matrix:
+def metric(
+    problem: Problem,
+    free: Free,
+    vector: Float[Array, " p"],
+    counts: Float[Array, " k"] | None = None,
+) -> Matrix:
     """The Fisher information of complete data at free coordinates, positive definite.
 
-    Half the second derivative of a divergence in which penalties count as observations; equal to
-    minus the Hessian of Q where EM stands still.
+    Half the second derivative of a divergence in which penalties count as observations. With the
+    soft counts of the components it is minus the Hessian of Q where EM stands still; without, with
+    those that the weights foretell, it needs no pass over the data.
     """
     mixture = free.mixture(vector)
-    counts = problem.total * mixture.weights
+    counts = problem.total * mixture.weights if counts is None else counts
 
     def divergence(moved: Float[Array, " p"]) -> Float[Array, ""]:
         return free.mixture(moved).divergence(mixture, counts, problem.penalty)

@@ -146,6 +146,18 @@ def test_rates_are_the_eigenvalues_of_the_jacobian(waiting):
         assert np.all((fractions[part] > 0) & (fractions[part] <= eigenvalues[-1]))
 
 
+@pytest.mark.parametrize(
+    "options", [{"fixed": ("weights",)}, {"prior": jm.Prior(weight_concentration=9.0)}]
+)
+def test_rates_know_what_holds_the_weights(options):
+    mixture, x = CASES["poisson"]
+    stop = jm.Stop(tol=1e-20, max_steps=20_000)
+    mixture = jm.fit(x, mixture, stop=stop, **options).mixture
+    jacobian = inference.em_jacobian(mixture, x, **options)
+    rate = np.max(np.linalg.eigvals(jacobian).real)
+    assert inference.em_rate(mixture, x, **options) == pytest.approx(rate, abs=1e-9)
+
+
 def test_products_alone_say_what_matrices_say(deaths, monkeypatch):
     x, mixture, options = deaths
     dense = inference.standard_errors(mixture, x, **options)

@@ -68,8 +68,8 @@ def fisher(
         >>> jm.inference.fisher(mixture, x).difference < 1e-10
         True
 
-    Source: Fisher (1925); Dempster, Laird & Rubin (1977), section 3; notes/em-as-gradient.md, eq.
-    1.
+    Source: Fisher (1925); Dempster, Laird & Rubin (1977), section 3;
+    notes/em-as-gradient.md, eq. 1.
     """
     posed = pose(mixture, x, **options)
     left, right = _fisher(posed)
@@ -242,10 +242,6 @@ def natural_gradient(mixture: Mixture, x: Any, *, sample_weights: Any = None) ->
     return Identity(left, right, ALWAYS)
 
 
-def _metric(posed: Posed) -> Matrix:
-    return metric(posed.problem, posed.free, posed.vector)
-
-
 @jax.jit
 def _natural_gradient(posed: Posed) -> tuple[Array, Array]:
     problem, mixture = posed.problem, posed.mixture
@@ -256,7 +252,8 @@ def _natural_gradient(posed: Posed) -> tuple[Array, Array]:
         return posed.free.vector(mixture.maximize(features, problem.penalty))
 
     along = jax.jvp(way, (features,), (change,))[1]
-    return along, jnp.linalg.solve(_metric(posed), _fisher(posed)[0])
+    information = metric(problem, posed.free, posed.vector)
+    return along, jnp.linalg.solve(information, _fisher(posed)[0])
 
 
 def responsibilities_gradient(mixture: Mixture, x: Any) -> Identity:
@@ -314,5 +311,5 @@ def gap_metric(
 @jax.jit
 def _gap_metric(posed: Posed) -> tuple[Array, Array]:
     slope = jax.grad(posed.objective)(posed.vector)
-    half = slope @ jnp.linalg.solve(_metric(posed), slope) / 2
+    half = slope @ jnp.linalg.solve(posed.metric(), slope) / 2
     return posed.problem.evaluate(posed.mixture).gap, half

@@ -5,15 +5,17 @@ the problem's centered coordinates (notes/rates.md, eq. 1).
 """
 
 from collections.abc import Iterable
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from jaxmix.fitting import as_names, check_problem
 from jaxmix.free import Free, free_coordinates
 from jaxmix.methods import EM
+from jaxmix.metric import Matrix, metric
 from jaxmix.mixture import Mixture
 from jaxmix.precision import cast
 from jaxmix.prior import Prior
@@ -52,6 +54,15 @@ class Posed(eqx.Module):
         table = mixture.natural(self.problem.penalty.ridge)
         return (statistics * table).sum() + mixture.log_penalty(table, self.problem.penalty)
 
+    def metric(self) -> Matrix:
+        """The information of complete data: minus the Hessian of Q, where EM stands still."""
+        # Weights that are fixed or penalized do not foretell the soft counts. A component without
+        # any keeps a trace of its own, so that the metric has a factor.
+        foretold = self.problem.total * self.mixture.weights
+        trace = foretold * float(jnp.finfo(foretold.dtype).eps) ** 0.5
+        counts = jnp.maximum(self.statistics(self.vector)[:, -1], trace)
+        return metric(self.problem, self.free, self.vector, counts)
+
     def user_mixture(self, vector: Float[Array, " p"]) -> Mixture:
         """The mixture at free coordinates, in the user's units."""
         return self.problem.leave(self.free.mixture(vector))
@@ -67,16 +78,7 @@ class Options(TypedDict, total=False):
     missing: bool
 
 
-def pose(mixture: Mixture, x: Any, **options: Unpack[Options]) -> Posed:
-    """A mixture on data, checked as `fit` checks them.
-
-    Raises:
-        ValueError, TypeError: as `fit`, and for a mixture on the boundary of its parameters.
-    """
-    return _pose(mixture, x, **options)
-
-
-def _pose(
+def pose(
     mixture: Mixture,
     x: Any,
     prior: Prior | None = None,
@@ -85,6 +87,11 @@ def _pose(
     sample_weights: Any = None,
     missing: bool = False,
 ) -> Posed:
+    """A mixture on data, checked as `fit` checks them.
+
+    Raises:
+        ValueError, TypeError: as `fit`, and for a mixture on the boundary of its parameters.
+    """
     names = as_names(fixed)
     problem = check_problem(x, mixture, EM(), prior, ridge, names, sample_weights, missing)[0]
     inside = problem.enter(cast(mixture, problem.center.dtype))

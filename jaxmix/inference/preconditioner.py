@@ -59,8 +59,8 @@ def em_preconditioner(
         >>> jm.inference.em_preconditioner(start, x, mean="new").difference > 1e-3
         True
 
-    Source: Xu & Jordan (1996), Neural Computation 8, theorem 1; notes/em-as-gradient.md, eq. 4 to
-    7.
+    Source: Xu & Jordan (1996), Neural Computation 8, theorem 1;
+    notes/em-as-gradient.md, eq. 4 to 7.
     """
     _gaussian(mixture)
     if mean not in MEANS:
