@@ -20,6 +20,12 @@ from jaxmix.suggestions import unknown
 
 
 @jax.jit
+def gradient(posed: Posed) -> Float[Array, " p"]:
+    """Of the objective, in free coordinates."""
+    return jax.grad(posed.objective)(posed.vector)
+
+
+@jax.jit
 def product(posed: Posed, tangent: Float[Array, " p"]) -> Float[Array, " p"]:
     """The observed information times a vector."""
     return -jax.jvp(jax.grad(posed.objective), (posed.vector,), (tangent,))[1]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxmix.inference.curvature import complete, observed
+from jaxmix.inference.curvature import complete, gradient, observed
 from jaxmix.inference.posing import Options, Posed, pose
 from jaxmix.metric import Matrix, columns, metric
 from jaxmix.mixture import Mixture
@@ -310,6 +310,6 @@ def gap_metric(
 
 @jax.jit
 def _gap_metric(posed: Posed) -> tuple[Array, Array]:
-    slope = jax.grad(posed.objective)(posed.vector)
+    slope = gradient(posed)
     half = slope @ jnp.linalg.solve(posed.metric(), slope) / 2
     return posed.problem.evaluate(posed.mixture).gap, half

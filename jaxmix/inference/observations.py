@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from jaxmix.inference.curvature import observed, row_scores
 from jaxmix.inference.parts import ByPart, Parts, derivatives, user_parts
 from jaxmix.inference.posing import Options, Posed, pose
-from jaxmix.inference.uncertainty import StandardErrors, warn_of_singular
+from jaxmix.inference.uncertainty import StandardErrors, errors_like, warn_of_singular
 from jaxmix.inference.whitening import Spectrum, spectrum
 from jaxmix.metric import columns
 from jaxmix.mixture import Mixture
@@ -111,8 +111,7 @@ def infinitesimal_jackknife(mixture: Mixture, x: Any, **options: Unpack[Options]
     slopes = derivatives(user_parts, posed)
     moves = _scores(posed) @ seen.root @ seen.root.T @ slopes.T
     covariance = moves.T @ (weights * moves)
-    errors = jnp.where(seen.misses(slopes), jnp.inf, jnp.sqrt(jnp.diagonal(covariance)))
-    parts = ravel_pytree(user_parts(mixture))[1](errors)
+    parts = errors_like(user_parts(mixture), covariance, seen.misses(slopes))
     return StandardErrors(parts, covariance, seen.shares, "infinitesimal jackknife")
 
 

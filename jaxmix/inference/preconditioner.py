@@ -13,8 +13,8 @@ from jaxtyping import Array, Float
 
 from jaxmix.families import Gaussian
 from jaxmix.inference.identities import ALWAYS, Identity
+from jaxmix.inference.parts import Parts
 from jaxmix.inference.posing import Posed, pose
-from jaxmix.inference.uncertainty import Parts
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import logsumexp
 from jaxmix.suggestions import unknown

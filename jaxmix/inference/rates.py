@@ -15,8 +15,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from jaxmix.inference.curvature import observed
+from jaxmix.inference.parts import Parts, derivatives, user_parts
 from jaxmix.inference.posing import Options, Posed, pose
-from jaxmix.inference.uncertainty import Parts, derivatives, user_parts
 from jaxmix.inference.whitening import observed_shares, spectrum
 from jaxmix.metric import columns
 from jaxmix.mixture import Mixture
