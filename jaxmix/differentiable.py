@@ -16,7 +16,7 @@ from jax.scipy.sparse.linalg import gmres
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from jaxmix.fitting import as_names, check_problem, check_traced
-from jaxmix.free import Free, free_coordinates
+from jaxmix.free import Free, em_map, free_coordinates
 from jaxmix.inputs import as_count
 from jaxmix.methods import EM
 from jaxmix.mixture import Mixture, as_rows
@@ -124,11 +124,6 @@ def _fit(
     if tol is None:
         tol = problem.total * (16 * float(jnp.finfo(x.dtype).eps)) ** 2
     return problem.leave(free.mixture(MODES[mode](problem, free, tol, max_steps)))
-
-
-def em_map(problem: Problem, free: Free, vector: Vector) -> Vector:
-    """Where one EM step leads, in free coordinates."""
-    return free.vector(problem.evaluate(free.mixture(vector)).em_step)
 
 
 class _Visit(NamedTuple):

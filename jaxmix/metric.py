@@ -28,12 +28,18 @@ def columns(
     return jnp.moveaxis(jax.lax.map(function, units), 0, -1)
 
 
+def jacobian(
+    function: Callable[[Float[Array, " p"]], Array], at: Float[Array, " p"]
+) -> Float[Array, "..."]:
+    """Derivatives by forward mode, a column a sweep."""
+    return columns(lambda tangent: jax.jvp(function, (at,), (tangent,))[1], at)
+
+
 def hessian(
     function: Callable[[Float[Array, " p"]], Array], at: Float[Array, " p"]
 ) -> Float[Array, "p p"]:
     """Second derivatives by forward over reverse mode, made exactly symmetric."""
-    slope = jax.grad(function)
-    matrix = columns(lambda tangent: jax.jvp(slope, (at,), (tangent,))[1], at)
+    matrix = jacobian(jax.grad(function), at)
     return (matrix + matrix.T) / 2
 
 

@@ -1,7 +1,7 @@
 """A mixture on data: what every question of inference is asked of.
 
-The objective, its gradient and the EM map become functions of one vector of free coordinates, in
-the problem's centered coordinates (notes/rates.md, eq. 1).
+The objective and what EM makes of it become functions of one vector of free coordinates, in the
+problem's centered coordinates (notes/rates.md, eq. 1).
 """
 
 from collections.abc import Iterable
@@ -39,10 +39,6 @@ class Posed(eqx.Module):
     def objective(self, vector: Float[Array, " p"]) -> Float[Array, ""]:
         """The objective at free coordinates, in nats."""
         return self.problem.objective(self.free.mixture(vector))
-
-    def em_map(self, vector: Float[Array, " p"]) -> Float[Array, " p"]:
-        """Where one EM step leads."""
-        return self.free.vector(self.problem.evaluate(self.free.mixture(vector)).em_step)
 
     def statistics(self, vector: Float[Array, " p"]) -> Table:
         """Expected sufficient statistics, the E-step."""

@@ -6,6 +6,7 @@ the complete-data information F: the rate is the share of the information that i
 """
 
 import warnings
+from functools import partial
 from typing import Any, NamedTuple, Unpack
 
 import jax
@@ -14,11 +15,12 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from jaxmix.free import em_map
 from jaxmix.inference.curvature import observed
 from jaxmix.inference.parts import Parts, derivatives, user_parts
 from jaxmix.inference.posing import Options, Posed, pose
 from jaxmix.inference.whitening import observed_shares, spectrum
-from jaxmix.metric import columns
+from jaxmix.metric import jacobian
 from jaxmix.mixture import Mixture
 
 STILL = 1e-4
@@ -26,9 +28,9 @@ STILL = 1e-4
 
 
 @jax.jit
-def jacobian(posed: Posed) -> Float[Array, "p p"]:
-    """The Jacobian of one EM step, a column a forward sweep."""
-    return columns(lambda t: jax.jvp(posed.em_map, (posed.vector,), (t,))[1], posed.vector)
+def jacobian_of_step(posed: Posed) -> Float[Array, "p p"]:
+    """The Jacobian of one EM step."""
+    return jacobian(partial(em_map, posed.problem, posed.free), posed.vector)
 
 
 def em_jacobian(
@@ -57,7 +59,7 @@ def em_jacobian(
 
     Source: Dempster, Laird & Rubin (1977), JRSS B 39, eq. 3.5; notes/rates.md, eq. 2.
     """
-    return jacobian(pose(mixture, x, **options))
+    return jacobian_of_step(pose(mixture, x, **options))
 
 
 def em_rate(
@@ -196,7 +198,7 @@ def predict_steps(
     """
     posed = pose(optimum, x, **options)
     _check_still(posed)
-    matrix = np.asarray(jacobian(posed))
+    matrix = np.asarray(jacobian_of_step(posed))
     inside = posed.problem.enter(present)
     error = np.asarray(posed.free.vector(inside) - posed.vector)
     first = np.linalg.norm(matrix @ error - error)
