@@ -18,9 +18,8 @@ from jaxmix.inference.parts import ByPart, Parts, derivatives, user_parts
 from jaxmix.inference.posing import Options, Posed, pose
 from jaxmix.inference.uncertainty import StandardErrors, errors_like, warn_of_singular
 from jaxmix.inference.whitening import Spectrum, spectrum
-from jaxmix.metric import columns
+from jaxmix.metric import jacobian
 from jaxmix.mixture import Mixture
-from jaxmix.prior import Penalty
 from jaxmix.statistics import Table, expectation
 
 Rows = Float[Array, "n p"]
@@ -205,17 +204,13 @@ def _left_out(posed: Posed) -> LeaveOneOut:
     means = penalty.mean - weights[:, None] * _mean_moves(posed, weights)
     means = jnp.where(penalty.mean_is_given, penalty.mean, means)
     point = jnp.ravel(posed.statistics(posed.vector))
-
-    def residual(statistics: Flat) -> Flat:
-        return statistics - _expected(posed, statistics)
-
-    rest = columns(lambda tangent: jax.jvp(residual, (point,), (tangent,))[1], point)
+    rest = jacobian(lambda moved: moved - _expected(posed, moved, penalty.mean), point)
+    pull = jacobian(lambda mean: _expected(posed, point, mean), penalty.mean)
 
     def leave_out(row: _Row) -> tuple[Array, Array, Mixture]:
-        share, jacobian = _share(posed, point, row), jax.jacfwd(_share, 1)(posed, point, row)
-        statistics = point - jnp.linalg.solve(rest + jacobian, share)
-        without = eqx.tree_at(lambda one: one.mean, penalty, row.mean)
-        mixture = _maximized(posed, statistics, without)
+        share, along = _share(posed, point, row), jax.jacfwd(_share, 1)(posed, point, row)
+        lost = share - pull @ (row.mean - penalty.mean)
+        mixture = _maximized(posed, point - jnp.linalg.solve(rest + along, lost), row.mean)
         density, fitted = (_row_pass(posed, one, row.x)[0] for one in (mixture, posed.mixture))
         return (
             jnp.where(jnp.isfinite(density), density, jnp.nan),
@@ -228,23 +223,23 @@ def _left_out(posed: Posed) -> LeaveOneOut:
     return LeaveOneOut(densities, fitted, weights, mixtures)
 
 
-def _maximized(posed: Posed, statistics: Flat, penalty: Penalty) -> Mixture:
-    """The M-step from raveled statistics."""
+def _maximized(posed: Posed, statistics: Flat, mean: Float[Array, " d"]) -> Mixture:
+    """The M-step from raveled statistics, under a prior about a mean."""
     table = statistics.reshape(len(posed.mixture.log_weights), -1)
+    penalty = eqx.tree_at(lambda one: one.mean, posed.problem.penalty, mean)
     return posed.mixture.maximize(table, penalty, posed.problem.fixed)
 
 
-def _expected(posed: Posed, statistics: Flat) -> Flat:
+def _expected(posed: Posed, statistics: Flat, mean: Float[Array, " d"]) -> Flat:
     """The statistics of all rows, expected at the M-step from some statistics."""
-    mixture = _maximized(posed, statistics, posed.problem.penalty)
-    return jnp.ravel(posed.problem.evaluate(mixture).statistics)
+    return jnp.ravel(posed.problem.evaluate(_maximized(posed, statistics, mean)).statistics)
 
 
 def _share(posed: Posed, statistics: Flat, row: _Row) -> Flat:
     """What one row adds to the expected statistics."""
-    mixture = _maximized(posed, statistics, posed.problem.penalty)
-    ridge = posed.problem.penalty.ridge
-    return row.weight * jnp.ravel(_row_pass(posed, mixture, row.x, ridge)[1])
+    penalty = posed.problem.penalty
+    mixture = _maximized(posed, statistics, penalty.mean)
+    return row.weight * jnp.ravel(_row_pass(posed, mixture, row.x, penalty.ridge)[1])
 
 
 def _row_pass(
