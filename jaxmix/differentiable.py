@@ -19,6 +19,7 @@ from jaxmix.fitting import as_names, check_problem, check_traced
 from jaxmix.free import Free, em_map, free_coordinates
 from jaxmix.inputs import as_count
 from jaxmix.methods import EM
+from jaxmix.metric import metric
 from jaxmix.mixture import Mixture, as_rows
 from jaxmix.precision import cast
 from jaxmix.prior import Prior
@@ -165,10 +166,14 @@ def _forward(problem: Problem, free: Free, tol: Array, max_steps: int) -> tuple[
 
 
 def _backward(max_steps: int, kept: Any, cotangent: Vector) -> tuple[Any, Any, Array]:
-    """eq. 3: a linear system in the transposed Jacobian of one step, then that step's products."""
+    """eq. 3: a linear system in the transposed Jacobian of one step, then that step's products.
+
+    In standard deviations, because in the units of the data rounding would swallow coordinates.
+    """
     problem, free, tol, vector = kept
     back = jax.vjp(lambda moved: em_map(problem, free, moved), vector)[1]
-    adjoint = solve(lambda v: v - back(v)[0], cotangent)
+    unit = jnp.sqrt(jnp.diagonal(metric(problem, free, vector)))
+    adjoint = unit * solve(lambda v: v - back(unit * v)[0] / unit, cotangent / unit)
     return *jax.vjp(partial(em_map, vector=vector), problem, free)[1](adjoint), jnp.zeros_like(tol)
 
 

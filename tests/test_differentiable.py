@@ -1,5 +1,6 @@
 """Differentiable fits: implicit against unrolled and against refits, memory, what is refused."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +15,7 @@ START = jm.gaussian_mixture([0.3, 0.3, 0.4], CENTERS + 10.0, 1.0, family="full")
 PRIOR = jm.Prior(
     covariance_scale=0.5, covariance_strength=2.0, mean_strength=0.5, weight_concentration=1.5
 )
-GIVEN = (X, np.random.default_rng(1).uniform(0.5, 1.5, 90), PRIOR, 0.05)
+GIVEN = (X, np.random.default_rng(1).uniform(0.5, 1.5, 90), PRIOR, 0.05, START, 1.0)
 COUNTS = np.concatenate([np.arange(6.0), 7.0 + np.arange(6.0)])
 POISSON = jm.poisson_mixture([0.3, 0.7], [2.0, 9.0])
 
@@ -24,10 +25,11 @@ def summary(mixture):
     return jnp.sum(jnp.sin(mixture.means)) + jnp.sum(mixture.covariances**2) + mixture.weights[0]
 
 
-def loss(x, sample_weights, prior, ridge, mode, max_steps):
+def loss(x, sample_weights, prior, ridge, start, unit, mode, max_steps):
     tol = 1e-26 if mode == "implicit" else 1e-16
     options = {"sample_weights": sample_weights, "prior": prior, "ridge": ridge, "tol": tol}
-    return summary(jm.differentiable_fit(x, START, mode, max_steps=max_steps, **options))
+    fit = jm.differentiable_fit(x, start, mode, max_steps=max_steps, **options)
+    return summary(fit.affine(1 / unit, jnp.zeros(3)))
 
 
 def gradient(mode, max_steps):
@@ -50,6 +52,14 @@ def test_implicit_is_unrolled_once_converged(implicit):
     assert max(relative(implicit(*GIVEN), unrolled)) <= 1e-12
 
 
+def test_implicit_knows_no_units(implicit):
+    x, weights, prior, ridge, start, _ = GIVEN
+    scale = prior.covariance_scale * 1e18
+    prior = eqx.tree_at(lambda one: one.covariance_scale, prior, scale)
+    given = (1e9 * x, weights, prior, 1e18 * ridge, start.affine(1e9, np.zeros(3)), 1e9)
+    np.testing.assert_allclose(implicit(*given)[1], implicit(*GIVEN)[1], rtol=1e-9)
+
+
 def test_one_step_is_an_approximation(implicit):
     errors = relative(gradient("one_step", 3000)(*GIVEN), implicit(*GIVEN))
     assert 0.01 < max(errors) < 2
@@ -69,7 +79,7 @@ def test_memory_does_not_grow_with_the_steps():
 
 def test_implicit_is_the_difference_of_refits(implicit):
     slopes = implicit(*GIVEN)
-    x, weights, prior, ridge = GIVEN
+    x, weights, prior, ridge, *_ = GIVEN
 
     def refit(x, weights, ridge):
         options = {"sample_weights": weights, "prior": prior, "ridge": ridge}
