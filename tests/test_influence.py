@@ -82,6 +82,13 @@ def test_influence_and_leave_one_out_are_close_to_deletion(faithful, refits):
     assert left_out.log_likelihood == pytest.approx(exact.sum(), abs=0.2)
 
 
+def test_leaving_out_knows_no_units(faithful):
+    x, mixture = faithful
+    scaled = jm.inference.leave_one_out(mixture.affine(1e80, np.zeros(2)), 1e80 * x)
+    expected = float(jm.inference.leave_one_out(mixture, x).correction)
+    assert scaled.correction == pytest.approx(expected, rel=1e-6)
+
+
 def test_the_infinitesimal_jackknife_is_the_sandwich(faithful):
     x, mixture = faithful
     jackknife = jm.inference.infinitesimal_jackknife(mixture, x)

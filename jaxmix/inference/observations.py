@@ -5,6 +5,7 @@ row out altogether takes one Newton step of EM's fixed-point equation in expecte
 (notes/differentiable-em.md, eq. 7 to 12).
 """
 
+from functools import partial
 from typing import Any, NamedTuple, Unpack
 
 import equinox as eqx
@@ -204,13 +205,20 @@ def _left_out(posed: Posed) -> LeaveOneOut:
     means = penalty.mean - weights[:, None] * _mean_moves(posed, weights)
     means = jnp.where(penalty.mean_is_given, penalty.mean, means)
     point = jnp.ravel(posed.statistics(posed.vector))
-    rest = jacobian(lambda moved: moved - _expected(posed, moved, penalty.mean), point)
-    pull = jacobian(lambda mean: _expected(posed, point, mean), penalty.mean)
+    rows = _Row(_rows(posed), weights, means)
+    shares = jax.lax.map(partial(_share, posed, point), rows)
+    # Statistics have units, whose squares and their inverses are too much for single precision.
+    largest = jnp.max(jnp.abs(shares), axis=0)
+    unit = jnp.where(largest > 0, largest, 1.0)
+    at = point / unit
+    rest = jacobian(lambda z: z - _expected(posed, unit * z, penalty.mean) / unit, at)
+    pull = jacobian(lambda mean: _expected(posed, point, mean) / unit, penalty.mean)
 
-    def leave_out(row: _Row) -> tuple[Array, Array, Mixture]:
-        share, along = _share(posed, point, row), jax.jacfwd(_share, 1)(posed, point, row)
-        lost = share - pull @ (row.mean - penalty.mean)
-        mixture = _maximized(posed, point - jnp.linalg.solve(rest + along, lost), row.mean)
+    def leave_out(left: tuple[_Row, Flat]) -> tuple[Array, Array, Mixture]:
+        row, share = left
+        along = jax.jacfwd(lambda z: _share(posed, unit * z, row) / unit)(at)
+        lost = share / unit - pull @ (row.mean - penalty.mean)
+        mixture = _maximized(posed, unit * (at - jnp.linalg.solve(rest + along, lost)), row.mean)
         density, fitted = (_row_pass(posed, one, row.x)[0] for one in (mixture, posed.mixture))
         return (
             jnp.where(jnp.isfinite(density), density, jnp.nan),
@@ -218,8 +226,7 @@ def _left_out(posed: Posed) -> LeaveOneOut:
             posed.problem.leave(mixture),
         )
 
-    rows = _Row(_rows(posed), weights, means)
-    densities, fitted, mixtures = jax.lax.map(leave_out, rows)
+    densities, fitted, mixtures = jax.lax.map(leave_out, (rows, shares))
     return LeaveOneOut(densities, fitted, weights, mixtures)
 
 
