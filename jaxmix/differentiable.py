@@ -95,7 +95,7 @@ def differentiable_fit(
     max_steps, fixed = as_count(max_steps, "max_steps", least=1), as_names(fixed)
     given = (x, start, sample_weights, prior, ridge)
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
-        check_traced(as_rows(x), start, prior, ridge, fixed)
+        check_traced(as_rows(x), start, prior, ridge, fixed, sample_weights)
     else:
         check_problem(x, start, EM(), prior, ridge, fixed, sample_weights)
     start.unconstrain(fixed)

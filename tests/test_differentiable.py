@@ -54,9 +54,9 @@ def test_implicit_is_unrolled_once_converged(implicit):
 
 def test_implicit_knows_no_units(implicit):
     x, weights, prior, ridge, start, _ = GIVEN
-    scale = prior.covariance_scale * 1e18
+    scale = prior.covariance_scale * 1e60
     prior = eqx.tree_at(lambda one: one.covariance_scale, prior, scale)
-    given = (1e9 * x, weights, prior, 1e18 * ridge, start.affine(1e9, np.zeros(3)), 1e9)
+    given = (1e30 * x, weights, prior, 1e60 * ridge, start.affine(1e30, np.zeros(3)), 1e30)
     np.testing.assert_allclose(implicit(*given)[1], implicit(*GIVEN)[1], rtol=1e-9)
 
 
@@ -130,6 +130,10 @@ def test_a_start_on_the_boundary_or_of_other_columns_is_refused():
         jm.differentiable_fit(COUNTS, jm.poisson_mixture([0.5, 0.5], [0.0, 9.0]))
     with pytest.raises(ValueError, match="columns"):
         jax.grad(lambda x: jm.differentiable_fit(x, POISSON).weights[0])(jnp.ones((5, 2)))
+    with pytest.raises(ValueError, match="expected 12 sample_weights"):
+        jax.grad(lambda w: jm.differentiable_fit(COUNTS, POISSON, sample_weights=w).weights[0])(
+            jnp.ones(3)
+        )
 
 
 def test_a_collapse_is_nan():

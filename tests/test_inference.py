@@ -244,6 +244,8 @@ def test_rates_away_from_an_optimum_come_with_a_warning(waiting):
         (lambda m, x: inference.standard_errors(m, x, "robust"), "kind of standard errors"),
         (lambda m, x: inference.standard_errors(jm.poisson_mixture([1.0], [0.0]), [0.0, 0.0]),
          "boundary"),
+        (lambda m, x: inference.predict_steps(m, m.take([0]), x), "family and size"),
+        (lambda m, x: inference.predict_steps(m, m, x, tol=-1.0), "at least 0"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_answered_is_said(call, error, waiting):
