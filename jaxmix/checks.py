@@ -15,18 +15,23 @@ from jaxmix.stopping import Stop
 from jaxmix.suggestions import unknown
 
 
-def check_start(start: Any, d: int, total: float) -> None:
-    """Raise unless `start` is a mixture that fits the data's columns and size."""
+def check_columns(start: Any, d: int) -> None:
+    """Raise unless `start` is a mixture of the data's columns."""
     if not isinstance(start, Mixture):
         raise TypeError(
             f"start must be a Mixture, got {type(start).__name__}; jaxmix.initialize makes one"
         )
-    k, columns = start.family.shape
+    columns = start.family.shape[1]
     if columns != d:
         raise ValueError(f"the start has {columns} columns, the data have {d}")
+
+
+def check_start(start: Any, d: int, total: float) -> None:
+    """Raise unless `start` is a mixture that fits the data's columns and size."""
+    check_columns(start, d)
     if any(not np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(start)):
         raise ValueError("the start must be finite with positive weights, got NaN or infinity")
-    check_k(k, total)
+    check_k(start.family.shape[0], total)
 
 
 def check_penalty_of(family: Family, prior: Prior | None, ridge: ArrayLike) -> None:

@@ -16,9 +16,10 @@ from jax.scipy.sparse.linalg import gmres
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from jaxmix.fitting import as_names, check_problem, check_traced
-from jaxmix.free import Free, free_coordinates
+from jaxmix.free import Free, em_map, free_coordinates
 from jaxmix.inputs import as_count
 from jaxmix.methods import EM
+from jaxmix.metric import metric
 from jaxmix.mixture import Mixture, as_rows
 from jaxmix.precision import cast
 from jaxmix.prior import Prior
@@ -94,7 +95,7 @@ def differentiable_fit(
     max_steps, fixed = as_count(max_steps, "max_steps", least=1), as_names(fixed)
     given = (x, start, sample_weights, prior, ridge)
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
-        check_traced(as_rows(x), start, prior, ridge, fixed)
+        check_traced(as_rows(x), start, prior, ridge, fixed, sample_weights)
     else:
         check_problem(x, start, EM(), prior, ridge, fixed, sample_weights)
     start.unconstrain(fixed)
@@ -124,11 +125,6 @@ def _fit(
     if tol is None:
         tol = problem.total * (16 * float(jnp.finfo(x.dtype).eps)) ** 2
     return problem.leave(free.mixture(MODES[mode](problem, free, tol, max_steps)))
-
-
-def em_map(problem: Problem, free: Free, vector: Vector) -> Vector:
-    """Where one EM step leads, in free coordinates."""
-    return free.vector(problem.evaluate(free.mixture(vector)).em_step)
 
 
 class _Visit(NamedTuple):
@@ -170,10 +166,14 @@ def _forward(problem: Problem, free: Free, tol: Array, max_steps: int) -> tuple[
 
 
 def _backward(max_steps: int, kept: Any, cotangent: Vector) -> tuple[Any, Any, Array]:
-    """eq. 3: a linear system in the transposed Jacobian of one step, then that step's products."""
+    """eq. 3: a linear system in the transposed Jacobian of one step, then that step's products.
+
+    In standard deviations, because in the units of the data rounding would swallow coordinates.
+    """
     problem, free, tol, vector = kept
     back = jax.vjp(lambda moved: em_map(problem, free, moved), vector)[1]
-    adjoint = solve(lambda v: v - back(v)[0], cotangent)
+    unit = jnp.sqrt(jnp.diagonal(metric(problem, free, vector)))
+    adjoint = unit * solve(lambda v: v - back(unit * v)[0] / unit, cotangent / unit)
     return *jax.vjp(partial(em_map, vector=vector), problem, free)[1](adjoint), jnp.zeros_like(tol)
 
 

@@ -318,8 +318,8 @@ def _traced_fit(
     if isinstance(stop.max_steps, Tracer):
         raise TypeError("inside jit or vmap, max_steps must be a plain number")
     length = int(stop.max_steps)
-    x = as_rows(x)
-    check_traced(x, start, prior, ridge, fixed)
+    x = as_rows(x, missing=missing)
+    check_traced(x, start, prior, ridge, fixed, sample_weights)
     weights = None if sample_weights is None else jnp.asarray(sample_weights)
     centered = start.family.centered
     problem = build_problem(
@@ -336,13 +336,22 @@ def _traced_fit(
 
 
 def check_traced(
-    x: Array, start: Mixture, prior: Prior | None, ridge: ArrayLike, fixed: tuple[str, ...]
+    x: Array,
+    start: Mixture,
+    prior: Prior | None,
+    ridge: ArrayLike,
+    fixed: tuple[str, ...],
+    sample_weights: Any,
 ) -> None:
     """The checks of `check_problem` that need no numbers."""
+    checks.check_columns(start, x.shape[1])
+    if sample_weights is not None and np.shape(sample_weights) != x.shape[:1]:
+        raise ValueError(
+            f"expected {len(x)} sample_weights, one a row of x, got shape "
+            f"{np.shape(sample_weights)}"
+        )
     checks.check_fixed(fixed, start.family)
     checks.check_penalty_of(start.family, prior, ridge)
-    if start.family.shape[1] != x.shape[1]:
-        raise ValueError(f"the start has {start.family.shape[1]} columns, x has {x.shape[1]}")
 
 
 def blanked(trace: Trace, num_steps: Array) -> Trace:

@@ -15,12 +15,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxmix.mixture import Mixture
+from jaxmix.problem import Problem
 
 
 class Free(eqx.Module):
     """Mixtures like a template, as vectors [p] of the free coordinates of the parts that may move.
 
-    The order is that of `template.parts`: contrasts of log-weights, then each part of the family.
+    The order is that of `Mixture.unconstrain`: contrasts of log-weights, then the family's parts.
     """
 
     template: Mixture
@@ -54,6 +55,11 @@ def free_coordinates(mixture: Mixture, fixed: tuple[str, ...] = ()) -> Free:
     shapes = tuple((leaf.shape, leaf.dtype.name) for leaf in leaves)
     basis = _basis(structure, shapes, fixed)
     return Free(mixture, jnp.asarray(basis, mixture.log_weights.dtype), fixed)
+
+
+def em_map(problem: Problem, free: Free, vector: Float[Array, " p"]) -> Float[Array, " p"]:
+    """Where one EM step leads, in free coordinates."""
+    return free.vector(problem.evaluate(free.mixture(vector)).em_step)
 
 
 def ravel(mixture: Mixture, fixed: tuple[str, ...] = ()) -> Float[Array, " raw"]:

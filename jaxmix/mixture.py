@@ -330,11 +330,11 @@ class Mixture(Distribution):
         return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(self)]))
 
 
-def as_rows(x: Any, dtype: Any = None) -> Float[Array, "n d"]:
+def as_rows(x: Any, dtype: Any = None, missing: bool = False) -> Float[Array, "n d"]:
     """Data as a [n d] array: traced arrays as they are, anything else after the entry checks."""
     if isinstance(x, Tracer):
         wanted = jnp.result_type(x, float) if dtype is None else dtype
         x = x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(wanted)
         return x[:, None] if x.ndim == 1 else x
-    values = to_jax(as_matrix(x)[0])
+    values = to_jax(as_incomplete(x)[0] if missing else as_matrix(x)[0])
     return values if dtype is None else values.astype(dtype)

@@ -1,5 +1,6 @@
 """Differentiable fits: implicit against unrolled and against refits, memory, what is refused."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,20 +15,22 @@ START = jm.gaussian_mixture([0.3, 0.3, 0.4], CENTERS + 10.0, 1.0, family="full")
 PRIOR = jm.Prior(
     covariance_scale=0.5, covariance_strength=2.0, mean_strength=0.5, weight_concentration=1.5
 )
-GIVEN = (X, np.random.default_rng(1).uniform(0.5, 1.5, 90), PRIOR, 0.05)
+GIVEN = (X, np.random.default_rng(1).uniform(0.5, 1.5, 90), PRIOR, 0.05, START, 1.0, 1.0)
 COUNTS = np.concatenate([np.arange(6.0), 7.0 + np.arange(6.0)])
 POISSON = jm.poisson_mixture([0.3, 0.7], [2.0, 9.0])
 
 
-def summary(mixture):
-    """A number to which every parameter adds its part."""
-    return jnp.sum(jnp.sin(mixture.means)) + jnp.sum(mixture.covariances**2) + mixture.weights[0]
+def summary(mixture, share=1.0):
+    """A number to which every parameter adds its part, those beside the means this share of it."""
+    others = jnp.sum(mixture.covariances**2) + mixture.weights[0]
+    return jnp.sum(jnp.sin(mixture.means)) + share * others
 
 
-def loss(x, sample_weights, prior, ridge, mode, max_steps):
+def loss(x, sample_weights, prior, ridge, start, unit, share, mode, max_steps):
     tol = 1e-26 if mode == "implicit" else 1e-16
     options = {"sample_weights": sample_weights, "prior": prior, "ridge": ridge, "tol": tol}
-    return summary(jm.differentiable_fit(x, START, mode, max_steps=max_steps, **options))
+    fit = jm.differentiable_fit(x, start, mode, max_steps=max_steps, **options)
+    return summary(fit.affine(1 / unit, jnp.zeros(3)), share)
 
 
 def gradient(mode, max_steps):
@@ -50,22 +53,35 @@ def test_implicit_is_unrolled_once_converged(implicit):
     assert max(relative(implicit(*GIVEN), unrolled)) <= 1e-12
 
 
+def test_implicit_knows_no_units(implicit):
+    x, weights, prior, ridge, start, *_ = GIVEN
+    scale = prior.covariance_scale * 1e60
+    prior = eqx.tree_at(lambda one: one.covariance_scale, prior, scale)
+    given = (1e30 * x, weights, prior, 1e60 * ridge, start.affine(1e30, np.zeros(3)), 1e30)
+    expected = implicit(*GIVEN[:-1], 0.0)[1]
+    np.testing.assert_allclose(implicit(*given, 0.0)[1], expected, rtol=1e-9)
+
+
 def test_one_step_is_an_approximation(implicit):
     errors = relative(gradient("one_step", 3000)(*GIVEN), implicit(*GIVEN))
     assert 0.01 < max(errors) < 2
 
 
-def test_memory_does_not_grow_with_the_steps(implicit):
-    few, many = (
-        program.memory_analysis().temp_size_in_bytes
-        for program in (gradient("implicit", 30), implicit)
-    )
+def test_memory_does_not_grow_with_the_steps():
+    def memory(mode, max_steps):
+        slope = jax.grad(
+            lambda x: jm.differentiable_fit(x, POISSON, mode, max_steps=max_steps).rates[0, 0]
+        )
+        return jax.jit(slope).lower(COUNTS).compile().memory_analysis().temp_size_in_bytes
+
+    few, many = (memory("implicit", steps) for steps in (30, 3000))
     assert many == pytest.approx(few, rel=0.05)
+    assert memory("unrolled", 3000) > 2 * many
 
 
 def test_implicit_is_the_difference_of_refits(implicit):
     slopes = implicit(*GIVEN)
-    x, weights, prior, ridge = GIVEN
+    x, weights, prior, ridge, *_ = GIVEN
 
     def refit(x, weights, ridge):
         options = {"sample_weights": weights, "prior": prior, "ridge": ridge}
@@ -90,7 +106,8 @@ def test_only_fixed_parts_of_the_start_have_a_derivative():
         fit = jm.differentiable_fit(COUNTS, start, mode, max_steps=400, fixed=("weights",))
         return fit.rates[0, 0]
 
-    implicit, unrolled = (jax.grad(rate)(POISSON, mode) for mode in ("implicit", "unrolled"))
+    slope = jax.jit(jax.grad(rate), static_argnums=1)
+    implicit, unrolled = (slope(POISSON, mode) for mode in ("implicit", "unrolled"))
     np.testing.assert_allclose(implicit.log_weights, unrolled.log_weights, rtol=1e-11)
     assert np.all(np.abs(implicit.log_weights) > 1e-3)
     assert not np.any(jax.tree.leaves(implicit.family)[0])
@@ -115,9 +132,12 @@ def test_a_start_on_the_boundary_or_of_other_columns_is_refused():
         jm.differentiable_fit(COUNTS, jm.poisson_mixture([0.5, 0.5], [0.0, 9.0]))
     with pytest.raises(ValueError, match="columns"):
         jax.grad(lambda x: jm.differentiable_fit(x, POISSON).weights[0])(jnp.ones((5, 2)))
+    with pytest.raises(ValueError, match="expected 12 sample_weights"):
+        jax.grad(lambda w: jm.differentiable_fit(COUNTS, POISSON, sample_weights=w).weights[0])(
+            jnp.ones(3)
+        )
 
 
 def test_a_collapse_is_nan():
-    x = np.array([0.0, 0.1, -0.1, 0.05, 5.0])
-    start = jm.gaussian_mixture([0.8, 0.2], [[0.0], [5.0]], [[0.1], [0.1]], family="diag")
-    assert np.all(np.isnan(jm.differentiable_fit(x, start).means))
+    empty = jm.poisson_mixture([0.3, 0.7], [1e4, 5.0])
+    assert np.all(np.isnan(jm.differentiable_fit(COUNTS, empty, max_steps=30).rates))

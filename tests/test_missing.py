@@ -52,6 +52,18 @@ def brute_force(mixture, x, weights=None):
     return sum(w * logsumexp(marginals(mixture, row)[0]) for w, row in zip(weights, x))
 
 
+def test_a_traced_fit_takes_gaps_too():
+    start, stop = random_mixture(0, "diag", d=3, center=CENTER), jm.Stop(max_steps=3)
+
+    @jax.jit
+    def means(weights):
+        fit = jm.fit(X, start, stop=stop, sample_weights=weights, missing=True)
+        return fit.mixture.means
+
+    alone = jm.fit(X, start, stop=stop, sample_weights=WEIGHTS, missing=True)
+    np.testing.assert_allclose(means(WEIGHTS), alone.mixture.means, rtol=1e-12)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_likelihood_and_statistics_of_what_is_observed(family):
     mixture = random_mixture(0, family, d=3, center=CENTER)

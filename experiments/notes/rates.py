@@ -8,6 +8,7 @@ import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 
 import jaxmix as jm  # noqa: E402
+from jaxmix.free import em_map  # noqa: E402
 from jaxmix.inference.posing import pose  # noqa: E402
 
 SEPARATIONS, SEEDS = (0.5, 1.0, 2.0, 4.0), range(5)
@@ -56,7 +57,7 @@ def iterate(posed):
 
     def step(carry):
         path, count = carry
-        return path.at[count + 1].set(posed.em_map(path[count])), count + 1
+        return path.at[count + 1].set(em_map(posed.problem, posed.free, path[count])), count + 1
 
     path = jnp.zeros((MOST + 1, posed.vector.size)).at[0].set(posed.vector)
     return jax.lax.while_loop(going_on, step, (path, 0))

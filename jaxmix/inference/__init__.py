@@ -10,10 +10,7 @@ from jaxmix.inference.curvature import information
 from jaxmix.inference.identities import (
     Identity,
     fisher,
-    gap_metric,
     louis,
-    mirror_descent,
-    natural_gradient,
     oakes,
     responsibilities_gradient,
 )
@@ -27,6 +24,7 @@ from jaxmix.inference.observations import (
 from jaxmix.inference.preconditioner import em_preconditioner
 from jaxmix.inference.rates import em_jacobian, em_rate, missing_information, predict_steps
 from jaxmix.inference.resampling import Bootstrap, bootstrap
+from jaxmix.inference.steps_as_gradients import gap_metric, mirror_descent, natural_gradient
 from jaxmix.inference.uncertainty import (
     StandardErrors,
     delta_method,

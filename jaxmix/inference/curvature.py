@@ -13,10 +13,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxmix.inference.posing import Options, Posed, pose
-from jaxmix.metric import Matrix, columns, hessian
+from jaxmix.metric import Matrix, hessian, jacobian
 from jaxmix.mixture import Mixture
 from jaxmix.statistics import expectation
 from jaxmix.suggestions import unknown
+
+
+@jax.jit
+def gradient(posed: Posed) -> Float[Array, " p"]:
+    """Of the objective, in free coordinates."""
+    return jax.grad(posed.objective)(posed.vector)
 
 
 @jax.jit
@@ -60,9 +66,7 @@ def row_scores(posed: Posed, x: Float[Array, "d rows"]) -> Float[Array, "p rows"
         logits, _ = expectation(posed.problem.features(mixture), table, x)
         return jax.nn.logsumexp(logits, axis=0)
 
-    return columns(
-        lambda tangent: jax.jvp(log_densities, (posed.vector,), (tangent,))[1], posed.vector
-    ).T
+    return jacobian(log_densities, posed.vector).T
 
 
 KINDS: dict[str, Callable[[Posed], Matrix]] = {

@@ -1,7 +1,7 @@
 """What textbooks prove about EM, as numbers: both sides of each identity, computed apart.
 
-One side is what EM or the E-step gives, the other what automatic differentiation makes of the
-likelihood alone (notes/em-as-gradient.md, eq. 1 to 12).
+One side is what the E-step gives, the other what automatic differentiation makes of the likelihood
+alone (notes/em-as-gradient.md, eq. 1 to 3 and 10).
 """
 
 from typing import Any, Unpack
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from jaxmix.inference.curvature import complete, observed
 from jaxmix.inference.posing import Options, Posed, pose
-from jaxmix.metric import Matrix, columns, metric
+from jaxmix.metric import Matrix, columns
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import logsumexp
 from jaxmix.statistics import Table
@@ -68,16 +68,16 @@ def fisher(
         >>> jm.inference.fisher(mixture, x).difference < 1e-10
         True
 
-    Source: Fisher (1925); Dempster, Laird & Rubin (1977), section 3; notes/em-as-gradient.md, eq.
-    1.
+    Source: Fisher (1925); Dempster, Laird & Rubin (1977), section 3;
+    notes/em-as-gradient.md, eq. 1.
     """
     posed = pose(mixture, x, **options)
-    left, right = _fisher(posed)
+    left, right = both_gradients(posed)
     return Identity(left, right, ALWAYS)
 
 
 @jax.jit
-def _fisher(posed: Posed) -> tuple[Array, Array]:
+def both_gradients(posed: Posed) -> tuple[Array, Array]:
     def plain(vector: Float[Array, " p"]) -> Float[Array, ""]:
         return posed.problem.objective(posed.free.mixture(vector), "autodiff")
 
@@ -182,83 +182,6 @@ def _oakes(posed: Posed) -> Matrix:
     return columns(both, posed.vector)
 
 
-def mirror_descent(mixture: Mixture, x: Any, *, sample_weights: Any = None) -> Identity:
-    r"""EM as mirror descent: the dual coordinates move by the gradient,
-    $\nabla A(\eta^+) = \nabla A(\eta) + \tfrac1n \nabla_\eta \ell$.
-
-    $\nabla A(\eta)$ are the expected features of complete data, component by component. The sides
-    are pulled back to free coordinates, where the left one is plain autodiff.
-
-    Args:
-        mixture, x: any mixture, any data.
-        sample_weights: frequency weights [n].
-
-    Returns:
-        An `Identity`: the log-likelihood's gradient, and n times the change of the expected
-        features in one EM step, both [p].
-
-    Examples:
-        >>> import jaxmix as jm
-        >>> mixture, x = jm.poisson_mixture([0.3, 0.7], [1.0, 4.0]), [0.0, 1.0, 5.0]
-        >>> jm.inference.mirror_descent(mixture, x).difference < 1e-10
-        True
-
-    Source: Kunstner, Kumar & Schmidt (2021), AISTATS, section 3; notes/em-as-gradient.md, eq. 8.
-    """
-    posed = pose(mixture, x, sample_weights=sample_weights)
-    return Identity(_fisher(posed)[0], _moved_features(posed), ALWAYS)
-
-
-@jax.jit
-def _moved_features(posed: Posed) -> Float[Array, " p"]:
-    new = posed.problem.evaluate(posed.mixture).em_step
-    moved = posed.problem.total * (new.expected_features - posed.mixture.expected_features)
-    return jax.grad(lambda vector: posed.expected(moved, vector))(posed.vector)
-
-
-def natural_gradient(mixture: Mixture, x: Any, *, sample_weights: Any = None) -> Identity:
-    r"""EM as a natural-gradient step of size 1: $\theta(T + \gamma (T^+ - T))$, on the straight way
-    in the expected features T from a mixture to its EM step, sets out along $F^{-1} \nabla \ell$.
-
-    Args:
-        mixture, x: any mixture, any data.
-        sample_weights: frequency weights [n].
-
-    Returns:
-        An `Identity`: the way's derivative at $\gamma = 0$, and the gradient divided by the
-        complete-data Fisher information, both in free coordinates [p].
-
-    Examples:
-        >>> import jaxmix as jm
-        >>> mixture, x = jm.poisson_mixture([0.3, 0.7], [1.0, 4.0]), [0.0, 1.0, 5.0]
-        >>> jm.inference.natural_gradient(mixture, x).difference < 1e-10
-        True
-
-    Source: Amari (1998), Neural Computation 10; Sato (2001), Neural Computation 13;
-    notes/em-as-gradient.md, eq. 9.
-    """
-    posed = pose(mixture, x, sample_weights=sample_weights)
-    left, right = _natural_gradient(posed)
-    return Identity(left, right, ALWAYS)
-
-
-def _metric(posed: Posed) -> Matrix:
-    return metric(posed.problem, posed.free, posed.vector)
-
-
-@jax.jit
-def _natural_gradient(posed: Posed) -> tuple[Array, Array]:
-    problem, mixture = posed.problem, posed.mixture
-    features = mixture.expected_features
-    change = problem.evaluate(mixture).em_step.expected_features - features
-
-    def way(features: Table) -> Float[Array, " p"]:
-        return posed.free.vector(mixture.maximize(features, problem.penalty))
-
-    along = jax.jvp(way, (features,), (change,))[1]
-    return along, jnp.linalg.solve(_metric(posed), _fisher(posed)[0])
-
-
 def responsibilities_gradient(mixture: Mixture, x: Any) -> Identity:
     r"""Responsibilities are a gradient: $r_{ik} = \partial \log \sum_l e^{j_{il}} / \partial
     j_{ik}$ with $j_{ik} = \log w_k p_k(x_i)$.
@@ -280,39 +203,3 @@ def responsibilities_gradient(mixture: Mixture, x: Any) -> Identity:
     joint = mixture.joint_log_prob(mixture.rows(x))
     slope = jax.grad(lambda joint: jnp.sum(logsumexp(joint)))(joint)
     return Identity(mixture.responsibilities(x), slope, ALWAYS)
-
-
-def gap_metric(
-    mixture: Mixture,
-    x: Any,
-    **options: Unpack[Options],
-) -> Identity:
-    r"""The gap as half a squared gradient, $\tfrac12 \nabla J^\top F^{-1} \nabla J$, in the
-    complete-data metric F.
-
-    Args:
-        mixture, x: any mixture, any data.
-        **options: prior, ridge, fixed, sample_weights, missing, as in `fit`.
-
-    Returns:
-        An `Identity`: the gap, and half the squared gradient, in nats. They agree to leading order.
-
-    Examples:
-        >>> import jaxmix as jm
-        >>> x = [0.0, 1.0, 5.0]
-        >>> near = jm.fit(x, jm.poisson_mixture([0.3, 0.7], [1.0, 4.0]), stop=jm.Stop(tol=1e-6))
-        >>> jm.inference.gap_metric(near.mixture, x).difference < 0.01
-        True
-
-    Source: notes/stopping.md, eq. 6; notes/em-as-gradient.md, eq. 11.
-    """
-    posed = pose(mixture, x, **options)
-    left, right = _gap_metric(posed)
-    return Identity(left, right, "equal to leading order near an optimum")
-
-
-@jax.jit
-def _gap_metric(posed: Posed) -> tuple[Array, Array]:
-    slope = jax.grad(posed.objective)(posed.vector)
-    half = slope @ jnp.linalg.solve(_metric(posed), slope) / 2
-    return posed.problem.evaluate(posed.mixture).gap, half

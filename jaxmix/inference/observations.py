@@ -5,6 +5,7 @@ row out altogether takes one Newton step of EM's fixed-point equation in expecte
 (notes/differentiable-em.md, eq. 7 to 12).
 """
 
+from functools import partial
 from typing import Any, NamedTuple, Unpack
 
 import equinox as eqx
@@ -16,18 +17,15 @@ from jaxtyping import Array, Float
 from jaxmix.inference.curvature import observed, row_scores
 from jaxmix.inference.parts import ByPart, Parts, derivatives, user_parts
 from jaxmix.inference.posing import Options, Posed, pose
-from jaxmix.inference.uncertainty import StandardErrors, warn_of_singular
+from jaxmix.inference.uncertainty import StandardErrors, errors_like, warn_of_singular
 from jaxmix.inference.whitening import Spectrum, spectrum
-from jaxmix.metric import columns
+from jaxmix.metric import jacobian
 from jaxmix.mixture import Mixture
-from jaxmix.prior import Penalty
 from jaxmix.statistics import Table, expectation
 
 Rows = Float[Array, "n p"]
 Flat = Float[Array, " kf"]
 """A table of statistics, raveled."""
-TOGETHER = 64
-"""Rows that are left out side by side."""
 
 
 class Influence(ByPart):
@@ -113,8 +111,7 @@ def infinitesimal_jackknife(mixture: Mixture, x: Any, **options: Unpack[Options]
     slopes = derivatives(user_parts, posed)
     moves = _scores(posed) @ seen.root @ seen.root.T @ slopes.T
     covariance = moves.T @ (weights * moves)
-    errors = jnp.where(seen.misses(slopes), jnp.inf, jnp.sqrt(jnp.diagonal(covariance)))
-    parts = ravel_pytree(user_parts(mixture))[1](errors)
+    parts = errors_like(user_parts(mixture), covariance, seen.misses(slopes))
     return StandardErrors(parts, covariance, seen.shares, "infinitesimal jackknife")
 
 
@@ -208,15 +205,20 @@ def _left_out(posed: Posed) -> LeaveOneOut:
     means = penalty.mean - weights[:, None] * _mean_moves(posed, weights)
     means = jnp.where(penalty.mean_is_given, penalty.mean, means)
     point = jnp.ravel(posed.statistics(posed.vector))
-    expected = lambda statistics: jnp.ravel(_expected(posed, statistics))  # noqa: E731
-    jacobian = columns(lambda tangent: jax.jvp(expected, (point,), (tangent,))[1], point)
-    rest = jnp.eye(point.size, dtype=point.dtype) - jacobian
+    rows = _Row(_rows(posed), weights, means)
+    shares = jax.lax.map(partial(_share, posed, point), rows)
+    # Statistics have units, whose squares and their inverses are too much for single precision.
+    largest = jnp.max(jnp.abs(shares), axis=0)
+    unit = jnp.where(largest > 0, largest, 1.0)
+    at = point / unit
+    rest = jacobian(lambda z: z - _expected(posed, unit * z, penalty.mean) / unit, at)
+    pull = jacobian(lambda mean: _expected(posed, point, mean) / unit, penalty.mean)
 
-    def leave_out(row: _Row) -> tuple[Array, Array, Mixture]:
-        share, jacobian = _share(posed, point, row), jax.jacfwd(_share, 1)(posed, point, row)
-        statistics = point - jnp.linalg.solve(rest + jacobian, share)
-        without = eqx.tree_at(lambda one: one.mean, penalty, row.mean)
-        mixture = _maximized(posed, statistics, without)
+    def leave_out(left: tuple[_Row, Flat]) -> tuple[Array, Array, Mixture]:
+        row, share = left
+        along = jax.jacfwd(lambda z: _share(posed, unit * z, row) / unit)(at)
+        lost = share / unit - pull @ (row.mean - penalty.mean)
+        mixture = _maximized(posed, unit * (at - jnp.linalg.solve(rest + along, lost)), row.mean)
         density, fitted = (_row_pass(posed, one, row.x)[0] for one in (mixture, posed.mixture))
         return (
             jnp.where(jnp.isfinite(density), density, jnp.nan),
@@ -224,28 +226,27 @@ def _left_out(posed: Posed) -> LeaveOneOut:
             posed.problem.leave(mixture),
         )
 
-    rows = _Row(_rows(posed), weights, means)
-    densities, fitted, mixtures = jax.lax.map(leave_out, rows, batch_size=TOGETHER)
+    densities, fitted, mixtures = jax.lax.map(leave_out, (rows, shares))
     return LeaveOneOut(densities, fitted, weights, mixtures)
 
 
-def _maximized(posed: Posed, statistics: Flat, penalty: Penalty) -> Mixture:
-    """The M-step from raveled statistics."""
+def _maximized(posed: Posed, statistics: Flat, mean: Float[Array, " d"]) -> Mixture:
+    """The M-step from raveled statistics, under a prior about a mean."""
     table = statistics.reshape(len(posed.mixture.log_weights), -1)
+    penalty = eqx.tree_at(lambda one: one.mean, posed.problem.penalty, mean)
     return posed.mixture.maximize(table, penalty, posed.problem.fixed)
 
 
-def _expected(posed: Posed, statistics: Flat) -> Table:
+def _expected(posed: Posed, statistics: Flat, mean: Float[Array, " d"]) -> Flat:
     """The statistics of all rows, expected at the M-step from some statistics."""
-    mixture = _maximized(posed, statistics, posed.problem.penalty)
-    return posed.problem.evaluate(mixture).statistics
+    return jnp.ravel(posed.problem.evaluate(_maximized(posed, statistics, mean)).statistics)
 
 
 def _share(posed: Posed, statistics: Flat, row: _Row) -> Flat:
     """What one row adds to the expected statistics."""
-    mixture = _maximized(posed, statistics, posed.problem.penalty)
-    ridge = posed.problem.penalty.ridge
-    return row.weight * jnp.ravel(_row_pass(posed, mixture, row.x, ridge)[1])
+    penalty = posed.problem.penalty
+    mixture = _maximized(posed, statistics, penalty.mean)
+    return row.weight * jnp.ravel(_row_pass(posed, mixture, row.x, penalty.ridge)[1])
 
 
 def _row_pass(

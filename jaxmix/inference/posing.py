@@ -1,19 +1,21 @@
 """A mixture on data: what every question of inference is asked of.
 
-The objective, its gradient and the EM map become functions of one vector of free coordinates, in
-the problem's centered coordinates (notes/rates.md, eq. 1).
+The objective and what EM makes of it become functions of one vector of free coordinates, in the
+problem's centered coordinates (notes/rates.md, eq. 1).
 """
 
 from collections.abc import Iterable
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from jaxmix.fitting import as_names, check_problem
 from jaxmix.free import Free, free_coordinates
 from jaxmix.methods import EM
+from jaxmix.metric import Matrix, metric
 from jaxmix.mixture import Mixture
 from jaxmix.precision import cast
 from jaxmix.prior import Prior
@@ -38,10 +40,6 @@ class Posed(eqx.Module):
         """The objective at free coordinates, in nats."""
         return self.problem.objective(self.free.mixture(vector))
 
-    def em_map(self, vector: Float[Array, " p"]) -> Float[Array, " p"]:
-        """Where one EM step leads."""
-        return self.free.vector(self.problem.evaluate(self.free.mixture(vector)).em_step)
-
     def statistics(self, vector: Float[Array, " p"]) -> Table:
         """Expected sufficient statistics, the E-step."""
         return self.problem.evaluate(self.free.mixture(vector)).statistics
@@ -51,6 +49,15 @@ class Posed(eqx.Module):
         mixture = self.free.mixture(vector)
         table = mixture.natural(self.problem.penalty.ridge)
         return (statistics * table).sum() + mixture.log_penalty(table, self.problem.penalty)
+
+    def metric(self) -> Matrix:
+        """The information of complete data: minus the Hessian of Q, where EM stands still."""
+        # Weights that are fixed or penalized do not foretell the soft counts. A component without
+        # any keeps a trace of its own, so that the metric has a factor.
+        foretold = self.problem.total * self.mixture.weights
+        trace = foretold * float(jnp.finfo(foretold.dtype).eps) ** 0.5
+        counts = jnp.maximum(self.statistics(self.vector)[:, -1], trace)
+        return metric(self.problem, self.free, self.vector, counts)
 
     def user_mixture(self, vector: Float[Array, " p"]) -> Mixture:
         """The mixture at free coordinates, in the user's units."""
@@ -67,16 +74,7 @@ class Options(TypedDict, total=False):
     missing: bool
 
 
-def pose(mixture: Mixture, x: Any, **options: Unpack[Options]) -> Posed:
-    """A mixture on data, checked as `fit` checks them.
-
-    Raises:
-        ValueError, TypeError: as `fit`, and for a mixture on the boundary of its parameters.
-    """
-    return _pose(mixture, x, **options)
-
-
-def _pose(
+def pose(
     mixture: Mixture,
     x: Any,
     prior: Prior | None = None,
@@ -85,6 +83,11 @@ def _pose(
     sample_weights: Any = None,
     missing: bool = False,
 ) -> Posed:
+    """A mixture on data, checked as `fit` checks them.
+
+    Raises:
+        ValueError, TypeError: as `fit`, and for a mixture on the boundary of its parameters.
+    """
     names = as_names(fixed)
     problem = check_problem(x, mixture, EM(), prior, ridge, names, sample_weights, missing)[0]
     inside = problem.enter(cast(mixture, problem.center.dtype))

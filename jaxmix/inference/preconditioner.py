@@ -13,8 +13,8 @@ from jaxtyping import Array, Float
 
 from jaxmix.families import Gaussian
 from jaxmix.inference.identities import ALWAYS, Identity
+from jaxmix.inference.parts import Parts
 from jaxmix.inference.posing import Posed, pose
-from jaxmix.inference.uncertainty import Parts
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import logsumexp
 from jaxmix.suggestions import unknown
@@ -59,8 +59,8 @@ def em_preconditioner(
         >>> jm.inference.em_preconditioner(start, x, mean="new").difference > 1e-3
         True
 
-    Source: Xu & Jordan (1996), Neural Computation 8, theorem 1; notes/em-as-gradient.md, eq. 4 to
-    7.
+    Source: Xu & Jordan (1996), Neural Computation 8, theorem 1;
+    notes/em-as-gradient.md, eq. 4 to 7.
     """
     _gaussian(mixture)
     if mean not in MEANS:

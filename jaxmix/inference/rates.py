@@ -5,7 +5,9 @@ the complete-data information F: the rate is the share of the information that i
 (notes/rates.md, eq. 1 to 7).
 """
 
+import math
 import warnings
+from functools import partial
 from typing import Any, NamedTuple, Unpack
 
 import jax
@@ -14,11 +16,13 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from jaxmix.free import em_map
 from jaxmix.inference.curvature import observed
+from jaxmix.inference.parts import Parts, derivatives, user_parts
 from jaxmix.inference.posing import Options, Posed, pose
-from jaxmix.inference.uncertainty import Parts, derivatives, user_parts
 from jaxmix.inference.whitening import observed_shares, spectrum
-from jaxmix.metric import columns
+from jaxmix.inputs import check_numbers
+from jaxmix.metric import jacobian
 from jaxmix.mixture import Mixture
 
 STILL = 1e-4
@@ -26,9 +30,9 @@ STILL = 1e-4
 
 
 @jax.jit
-def jacobian(posed: Posed) -> Float[Array, "p p"]:
-    """The Jacobian of one EM step, a column a forward sweep."""
-    return columns(lambda t: jax.jvp(posed.em_map, (posed.vector,), (t,))[1], posed.vector)
+def jacobian_of_step(posed: Posed) -> Float[Array, "p p"]:
+    """The Jacobian of one EM step."""
+    return jacobian(partial(em_map, posed.problem, posed.free), posed.vector)
 
 
 def em_jacobian(
@@ -57,7 +61,7 @@ def em_jacobian(
 
     Source: Dempster, Laird & Rubin (1977), JRSS B 39, eq. 3.5; notes/rates.md, eq. 2.
     """
-    return jacobian(pose(mixture, x, **options))
+    return jacobian_of_step(pose(mixture, x, **options))
 
 
 def em_rate(
@@ -181,7 +185,8 @@ def predict_steps(
         A `Prediction`. Neither number knows the early phase of a run, where EM is no linear map.
 
     Raises:
-        ValueError, TypeError: as `fit`; for a mixture on the boundary.
+        ValueError, TypeError: as `fit`; for a mixture on the boundary; for two mixtures that are
+            not of one family and size; for a negative tol.
 
     Examples:
         >>> import jaxmix as jm
@@ -194,10 +199,17 @@ def predict_steps(
 
     Source: notes/rates.md, eq. 7.
     """
-    posed = pose(optimum, x, **options)
+    check_numbers(tol=tol)
+    posed, inside = pose(optimum, x, **options), pose(present, x, **options).mixture
+    if jax.tree.structure(inside) != jax.tree.structure(posed.mixture) or len(
+        inside.weights
+    ) != len(posed.mixture.weights):
+        raise ValueError(
+            f"present must be of the family and size of the optimum, got {inside.num_components} "
+            f"{inside.family.name} components for {optimum.num_components} {optimum.family.name}"
+        )
     _check_still(posed)
-    matrix = np.asarray(jacobian(posed))
-    inside = posed.problem.enter(present)
+    matrix = np.asarray(jacobian_of_step(posed))
     error = np.asarray(posed.free.vector(inside) - posed.vector)
     first = np.linalg.norm(matrix @ error - error)
     count, length = 1, first
@@ -205,9 +217,17 @@ def predict_steps(
         error = matrix @ error
         length = np.linalg.norm(matrix @ error - error)
         count += 1
-    rate = np.max(np.abs(np.linalg.eigvals(matrix)))
-    by_rate = 1 if first <= tol else 1 + int(np.ceil(np.log(tol / first) / np.log(rate)))
-    return Prediction(count, min(by_rate, most))
+    rate = float(np.max(np.abs(np.linalg.eigvals(matrix))))
+    return Prediction(count, _steps_at(rate, float(first), tol, most))
+
+
+def _steps_at(rate: float, first: float, tol: float, most: int) -> int:
+    """Steps until one of length `first` has shrunk to tol, by this factor each."""
+    if first <= tol:
+        return 1
+    if tol == 0 or rate >= 1:
+        return most
+    return min(most, 1 + math.ceil(math.log(tol / first) / math.log(rate))) if rate > 0 else 2
 
 
 def _check_still(posed: Posed) -> None:

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from typing import Any, Unpack
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from jaxmix.inference.curvature import observed, outer_products
+from jaxmix.inference.curvature import gradient, observed, outer_products
 from jaxmix.inference.parts import Errors, Parts, derivatives, user_parts
 from jaxmix.inference.posing import Options, Posed, pose
 from jaxmix.inference.whitening import (
@@ -92,10 +91,8 @@ def standard_errors(
     notes/standard-errors.md, eq. 6 to 9.
     """
     posed = pose(mixture, x, **options)
-    values = user_parts(mixture)
     covariance, missed, shares = _covariance(posed, user_parts, kind)
-    errors = jnp.where(missed, jnp.inf, jnp.sqrt(jnp.maximum(jnp.diagonal(covariance), 0.0)))
-    parts = ravel_pytree(values)[1](errors)
+    parts = errors_like(user_parts(mixture), covariance, missed)
     return StandardErrors(parts, covariance, shares, kind)
 
 
@@ -129,8 +126,7 @@ def delta_method(
     posed = pose(mixture, x, **options)
     value = function(mixture)
     covariance, missed, _ = _covariance(posed, function, kind)
-    errors = jnp.where(missed, jnp.inf, jnp.sqrt(jnp.maximum(jnp.diagonal(covariance), 0.0)))
-    return value, ravel_pytree(value)[1](errors)
+    return value, errors_like(value, covariance, missed)
 
 
 def newton_decrement(
@@ -160,10 +156,16 @@ def newton_decrement(
     Source: Boyd & Vandenberghe (2004), Convex Optimization, section 9.5; notes/stopping.md, eq. 6.
     """
     posed = pose(mixture, x, **options)
-    slope = jax.jit(lambda posed: jax.grad(posed.objective)(posed.vector))(posed)[None]
+    slope = gradient(posed)[None]
     if float(observed_shares(posed)[0]) <= resolution(slope.dtype):
         return float("inf")
     return float(solved(posed, metric_factor(posed), slope)[0, 0]) / 2
+
+
+def errors_like(values: Any, covariance: Float[Array, "q q"], missed: Bool[Array, " q"]) -> Any:
+    """Standard errors in the structure of the values that they belong to."""
+    errors = jnp.sqrt(jnp.maximum(jnp.diagonal(covariance), 0.0))
+    return ravel_pytree(values)[1](jnp.where(missed, jnp.inf, errors))
 
 
 def _covariance(

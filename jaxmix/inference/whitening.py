@@ -18,7 +18,7 @@ from scipy.sparse.linalg import aslinearoperator, eigsh
 
 from jaxmix.inference.curvature import observed, product
 from jaxmix.inference.posing import Posed
-from jaxmix.metric import Matrix, metric
+from jaxmix.metric import Matrix
 
 DENSE = 500
 """Free parameters up to which information is one matrix; above, only products are formed."""
@@ -32,7 +32,7 @@ def resolution(dtype: DTypeLike) -> float:
 @jax.jit
 def metric_factor(posed: Posed) -> Matrix:
     """L, the lower Cholesky factor of the complete-data metric."""
-    return jnp.linalg.cholesky(metric(posed.problem, posed.free, posed.vector))
+    return jnp.linalg.cholesky(posed.metric())
 
 
 def whiten(factor: Matrix, matrix: Matrix) -> Matrix:

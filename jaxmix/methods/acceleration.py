@@ -11,8 +11,6 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxmix.free import ravel, unravel
@@ -104,16 +102,3 @@ def visit(problem: Problem, mixture: Mixture) -> Point:
         detail=Visit(mixture, evaluation),
         scored=True,
     )
-
-
-def check_numbers(least: float = 0, most: float = np.inf, **settings: Any) -> None:
-    """Raise unless every setting is one finite number between these bounds."""
-    for name, value in settings.items():
-        if isinstance(value, Tracer):
-            continue
-        number = np.asarray(value)
-        if number.dtype.kind not in "iuf" or isinstance(value, list | tuple):
-            raise TypeError(f"{name} must be a number, got {value!r}")
-        if not np.all(np.isfinite(number) & (number >= least) & (number <= most)):
-            bounds = f"at least {least}" if most == np.inf else f"in [{least}, {most}]"
-            raise ValueError(f"{name} must be finite and {bounds}, got {value!r}")

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxmix.inputs import as_count
-from jaxmix.methods.acceleration import Acceleration, Evaluate, Point, check_numbers
+from jaxmix.inputs import as_count, check_numbers
+from jaxmix.methods.acceleration import Acceleration, Evaluate, Point
 
 NEWTON_STEPS = 12
 """For the damping: each about squares the error, and 12 leave none."""

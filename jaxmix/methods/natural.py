@@ -13,7 +13,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
-from jaxmix.methods.acceleration import check_numbers
+from jaxmix.inputs import check_numbers
 from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.mixture import Mixture
 from jaxmix.prior import penalty

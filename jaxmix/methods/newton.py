@@ -13,8 +13,7 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxmix.free import Free, free_coordinates
-from jaxmix.inputs import as_count
-from jaxmix.methods.acceleration import check_numbers
+from jaxmix.inputs import as_count, check_numbers
 from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.metric import Matrix, metric
 from jaxmix.mixture import Mixture

@@ -9,10 +9,9 @@ from functools import partial
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
+from jaxmix.inputs import check_numbers
 from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.methods.batches import check_batches, epoch_in_batches
 from jaxmix.mixture import Mixture
@@ -97,7 +96,7 @@ class OnlineEM(Method):
         check_batches(self.batch_size, "batch_size", self.seed)
         if not isinstance(self.average, bool):
             raise TypeError(f"average must be True or False, got {self.average!r}")
-        _check_exponent(self.exponent)
+        check_numbers(most=1, exponent=self.exponent)
 
     def init(self, problem: Problem, mixture: Mixture) -> OnlineState:
         statistics, none = problem.evaluate(mixture).statistics, jnp.zeros((), jnp.int32)
@@ -144,12 +143,3 @@ class OnlineEM(Method):
         num_averaged = jnp.where(anew, 1, before.num_averaged + 1)
         average = before.average + (statistics - before.average) / num_averaged
         return Running(statistics, worth, mixture, average, num_averaged, num_batches)
-
-
-def _check_exponent(exponent: ArrayLike) -> None:
-    if isinstance(exponent, Tracer):
-        return
-    if np.asarray(exponent).dtype.kind not in "iuf" or isinstance(exponent, list | tuple):
-        raise TypeError(f"exponent must be a number, got {exponent!r}")
-    if not np.all((np.asarray(exponent) >= 0) & (np.asarray(exponent) <= 1)):
-        raise ValueError(f"exponent must be in [0, 1], got {exponent!r}")
