@@ -62,6 +62,7 @@ class ByPart(eqx.Module):
         return self.parts[name]
 
 
+@jax.jit
 def user_parts(mixture: Mixture) -> Parts:
     """All that inference speaks about, as users write it."""
     family = mixture.family
