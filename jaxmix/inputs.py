@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jax.core import Tracer
 
 LARGEST_EXACT_INTEGER = 2**53
 """Largest integer up to which float64 holds every integer."""
@@ -184,19 +183,6 @@ def as_count(value: Any, name: str, least: int = 1) -> int:
     if count < least:
         raise ValueError(f"expected {name} >= {least}, got {count}")
     return count
-
-
-def check_numbers(least: float = 0, most: float = np.inf, **settings: Any) -> None:
-    """Raise unless every setting that is no tracer is finite and between these bounds."""
-    for name, value in settings.items():
-        if isinstance(value, Tracer):
-            continue
-        number = np.asarray(value)
-        if number.dtype.kind not in "iuf" or isinstance(value, list | tuple):
-            raise TypeError(f"{name} must be a number, got {value!r}")
-        if not np.all(np.isfinite(number) & (number >= least) & (number <= most)):
-            bounds = f"at least {least}" if most == np.inf else f"in [{least}, {most}]"
-            raise ValueError(f"{name} must be finite and {bounds}, got {value!r}")
 
 
 def _refuse_masked_or_sparse(x: Any, name: str) -> None:

@@ -21,7 +21,7 @@ def columns(
 ) -> Float[Array, "..."]:
     """A linear function's matrix, from its value at each unit vector, one after the other.
 
-    Side by side they would take no less time, two to three times as long to compile, and hold
+    Side by side they would take about as long, two to three times as long to compile, and hold
     copies of a block.
     """
     units = jnp.eye(like.size, dtype=like.dtype)

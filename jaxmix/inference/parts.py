@@ -80,6 +80,7 @@ class Errors(ByPart):
         return jnp.where(unknown, jnp.inf, whole[components, :, components])
 
 
+@jax.jit
 def user_parts(mixture: Mixture) -> Parts:
     """All that inference speaks about, as users write it."""
     family = mixture.family

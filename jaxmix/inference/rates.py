@@ -21,7 +21,7 @@ from jaxmix.inference.curvature import observed
 from jaxmix.inference.parts import Parts, derivatives, user_parts
 from jaxmix.inference.posing import Options, Posed, pose
 from jaxmix.inference.whitening import observed_shares, spectrum
-from jaxmix.inputs import check_numbers
+from jaxmix.methods.base import check_numbers
 from jaxmix.metric import jacobian
 from jaxmix.mixture import Mixture
 

@@ -65,12 +65,14 @@ class Spectrum(eqx.Module):
         return self.shares > resolution(self.shares.dtype)
 
     @property
+    @jax.jit
     def root(self) -> Float[Array, "p p"]:
         """A root R of the pseudo-inverse R R', without what is unknown."""
         safe = jnp.where(self.known, self.shares, 1.0)
         scales = jnp.where(self.known, 1 / jnp.sqrt(safe), 0.0)
         return solve_triangular(self.factor.T, self.directions * scales, lower=False)
 
+    @jax.jit
     def misses(self, slopes: Float[Array, "q p"]) -> Bool[Array, " q"]:
         """Which functions with these derivatives move along unknown directions."""
         seen = solve_triangular(self.factor, slopes.T, lower=True)

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Int
 
 from jaxmix.mixture import Mixture
@@ -57,3 +59,16 @@ class Method(eqx.Module):
     @abstractmethod
     def finish(self, state: Any) -> Mixture:
         """The mixture at a state."""
+
+
+def check_numbers(least: float = 0, most: float = np.inf, **settings: Any) -> None:
+    """Raise unless every setting that is no tracer is finite and between these bounds."""
+    for name, value in settings.items():
+        if isinstance(value, Tracer):
+            continue
+        number = np.asarray(value)
+        if number.dtype.kind not in "iuf" or isinstance(value, list | tuple):
+            raise TypeError(f"{name} must be a number, got {value!r}")
+        if not np.all(np.isfinite(number) & (number >= least) & (number <= most)):
+            bounds = f"at least {least}" if most == np.inf else f"in [{least}, {most}]"
+            raise ValueError(f"{name} must be finite and {bounds}, got {value!r}")

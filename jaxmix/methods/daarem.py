@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxmix.inputs import as_count, check_numbers
+from jaxmix.inputs import as_count
 from jaxmix.methods.acceleration import Acceleration, Evaluate, Point
+from jaxmix.methods.base import check_numbers
 
 NEWTON_STEPS = 12
 """For the damping: each about squares the error, and 12 leave none."""

@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxmix.inputs import check_numbers
-from jaxmix.methods.base import Cost, Info, Method
+from jaxmix.methods.base import Cost, Info, Method, check_numbers
 from jaxmix.methods.newton import Newton, NewtonState
 from jaxmix.mixture import Mixture
 from jaxmix.problem import Problem

@@ -13,8 +13,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
-from jaxmix.inputs import check_numbers
-from jaxmix.methods.base import Cost, Info, Method
+from jaxmix.methods.base import Cost, Info, Method, check_numbers
 from jaxmix.mixture import Mixture
 from jaxmix.prior import penalty
 from jaxmix.problem import Evaluation, Problem

@@ -13,8 +13,8 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxmix.free import Free, free_coordinates
-from jaxmix.inputs import as_count, check_numbers
-from jaxmix.methods.base import Cost, Info, Method
+from jaxmix.inputs import as_count
+from jaxmix.methods.base import Cost, Info, Method, check_numbers
 from jaxmix.metric import Matrix, metric
 from jaxmix.mixture import Mixture
 from jaxmix.problem import Evaluation, Problem

@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from jaxmix.inputs import check_numbers
-from jaxmix.methods.base import Cost, Info, Method
+from jaxmix.methods.base import Cost, Info, Method, check_numbers
 from jaxmix.methods.batches import check_batches, epoch_in_batches
 from jaxmix.mixture import Mixture
 from jaxmix.problem import Problem

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxmix.inputs import check_numbers
 from jaxmix.methods.acceleration import Acceleration, Evaluate, Point
+from jaxmix.methods.base import check_numbers
 
 FALLBACK, FIRST, BEYOND, ARRIVAL, ARRIVED, FELL_BACK = -1, 0, 1, 2, 3, 4
 """What a step evaluates next: two plain steps, the first of them, the extrapolated point, the map
