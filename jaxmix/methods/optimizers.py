@@ -109,7 +109,7 @@ class Optimizer(eqx.Module):
         if last is None:
             return memory
         move = jax.tree.map(jnp.subtract, coordinates, last.params)
-        bend = optax.tree.vdot(jax.tree.map(jnp.subtract, descent, last.updates), move)
+        bend = jnp.asarray(optax.tree.vdot(jax.tree.map(jnp.subtract, descent, last.updates), move))
         spoils = (last.count > 0) & ~(bend > 0)
         return jax.tree.map(partial(jnp.where, spoils), self.init(coordinates), memory)
 
