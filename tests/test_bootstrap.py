@@ -107,6 +107,8 @@ def test_refits_that_fail_are_counted_and_left_out(waiting, fit):
 def test_only_whole_observations_are_drawn(waiting, fit):
     with pytest.raises(ValueError, match=r"sample_weights\[0\] is 0\.5; a resample draws whole"):
         jm.inference.bootstrap(fit.mixture, waiting, sample_weights=np.full(len(waiting), 0.5))
+    with pytest.raises(ValueError, match=r"sample_weights sum to 2\.72e\+09, expected at most 1e"):
+        jm.inference.bootstrap(fit.mixture, waiting, sample_weights=np.full(len(waiting), 1e7))
     with pytest.raises(ValueError, match="num_resamples"):
         jm.inference.bootstrap(fit.mixture, waiting, num_resamples=1)
 

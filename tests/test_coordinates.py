@@ -12,6 +12,7 @@ from scipy.stats import multivariate_normal
 import jaxmix as jm
 from jaxmix.fitting import compiled_problem
 from jaxmix.methods.gradient import CHARTS
+from jaxmix.methods.optimizers import Optimizer
 
 PROBLEM = compiled_problem(jnp.asarray(X), jnp.asarray(COUNTS), None, 0.01)
 MIXTURE = PROBLEM.enter(random_mixture(5, "full", center=X.mean(axis=0)))
@@ -121,3 +122,18 @@ def test_other_components_and_parts_are_refused():
         CHARTS["augmented"].begin(MIXTURE, ("means",))
     with pytest.raises(ValueError, match="did you mean 'cholesky'"):
         jm.GradientAscent(optax.lbfgs, coordinates="cholesk")
+
+
+def test_a_step_along_which_the_slope_rises_spoils_no_later_one():
+    optimizer, one = Optimizer(optax.lbfgs, {}), jnp.ones(())
+
+    def climb(start, memory, slope):
+        """Up a parabola of height slope^2 / 4, from where it has this slope."""
+        parabola = lambda at: slope * (at["a"] - start) - (at["a"] - start) ** 2  # noqa: E731
+        given = ({"a": jnp.asarray(start)}, memory, one, 0.0 * one, {"a": slope * one}, parabola)
+        moved, memory = optimizer.ascend(*given)
+        return float(moved["a"]), memory, float(parabola(moved))
+
+    there, memory, _ = climb(0.0, optimizer.init({"a": one}), 1.0)
+    _, _, gained = climb(there, memory, 3.0)
+    assert gained > 0.5 * 3.0**2 / 4

@@ -35,6 +35,9 @@ from jaxmix.result import REMEDY, FitFailed
 from jaxmix.stopping import Stop, resolvable
 from jaxmix.streams import stream
 
+MOST_DRAWS = 10**9
+"""Observations of a resample: its draws take 8 bytes each, and are counted in 32 bits."""
+
 
 class Limits(ByPart):
     """One end of confidence intervals, in the shapes of a mixture's own parameters."""
@@ -187,6 +190,11 @@ def _open(
         raise ValueError(
             f"sample_weights[{row}] is {counts[row]:g}; a resample draws whole observations, so "
             'expected whole numbers. standard_errors(..., kind="sandwich") takes any weights'
+        )
+    if np.sum(counts) > MOST_DRAWS:
+        raise ValueError(
+            f"sample_weights sum to {np.sum(counts):g}, expected at most {MOST_DRAWS:.0e}, since a "
+            "resample draws each observation; standard_errors takes any number"
         )
     cumulative = np.cumsum(counts.astype(int))
     start = cast(mixture, problem.center.dtype)

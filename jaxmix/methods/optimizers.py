@@ -6,6 +6,7 @@ optimizer is handed minus the objective a unit of sample weight (notes/gradient.
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -90,6 +91,7 @@ class Optimizer(eqx.Module):
             objective: its value anywhere, for line searches.
         """
         descent = jax.tree.map(lambda slope: -slope / total, slope)
+        memory = self._sound(memory, coordinates, descent)
         updates, memory = self._transformation.update(
             descent,
             memory,
@@ -99,6 +101,17 @@ class Optimizer(eqx.Module):
             value_fn=None if objective is None else lambda point: -objective(point) / total,
         )
         return jax.tree.map(jnp.add, coordinates, updates), memory
+
+    def _sound(self, memory: Any, coordinates: Coordinates, descent: Coordinates) -> Any:
+        """The memory; a blank one where L-BFGS's last step would enter it as one along which the
+        objective is not concave, after which no direction need climb."""
+        last = optax.tree.get(memory, "ScaleByLBFGSState")
+        if last is None:
+            return memory
+        move = jax.tree.map(jnp.subtract, coordinates, last.params)
+        bend = jnp.asarray(optax.tree.vdot(jax.tree.map(jnp.subtract, descent, last.updates), move))
+        spoils = (last.count > 0) & ~(bend > 0)
+        return jax.tree.map(partial(jnp.where, spoils), self.init(coordinates), memory)
 
 
 def _is_number(value: Any) -> bool:
