@@ -13,7 +13,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
 from jaxmix.families import factors
@@ -103,14 +102,9 @@ def from_entries(packed: Packed, d: int) -> Factor:
 
 def precision_coordinates(factor: Factor) -> Packed:
     """Log-Cholesky coordinates of the inverse of a factor."""
-    return factors.coordinates(inverse(factor))
+    return factors.coordinates(factors.inverse(factor))
 
 
 def from_precision_coordinates(packed: Packed, d: int) -> Factor:
     """The factor whose inverse has these coordinates."""
-    return inverse(factors.from_coordinates(packed, d))
-
-
-def inverse(factor: Factor) -> Factor:
-    """The inverse of a factor, which whitens: the precision's own factor."""
-    return solve_triangular(factor, jnp.eye(len(factor), dtype=factor.dtype), lower=True)
+    return factors.inverse(factors.from_coordinates(packed, d))

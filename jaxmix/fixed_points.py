@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jax.flatten_util import ravel_pytree
-from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, Int
 
+from jaxmix.families.factors import inverse
 from jaxmix.loop import Outcome
 from jaxmix.maps import Function, Iteration, Map, Place, check_map, flat
 from jaxmix.methods.acceleration import Acceleration, Point
@@ -103,8 +103,7 @@ class FixedPoint(eqx.Module):
         NaN where the information is not positive definite, as away from a maximum.
         """
         factor = jnp.linalg.cholesky(self.information)
-        inverse = solve_triangular(factor, jnp.eye(len(factor), dtype=factor.dtype), lower=True)
-        return ravel_pytree(self.theta)[1](jnp.linalg.norm(inverse, axis=0))
+        return ravel_pytree(self.theta)[1](jnp.linalg.norm(inverse(factor), axis=0))
 
 
 @partial(jax.jit, static_argnums=0)

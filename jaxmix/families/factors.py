@@ -25,8 +25,13 @@ def whiten(factor: Float[Array, "d d"], x: Float[Array, "n d"]) -> Float[Array, 
 
 def precision(factor: Float[Array, "d d"]) -> Float[Array, "d d"]:
     """Sigma^-1 by triangular solves against the identity."""
-    inverse_factor = solve_triangular(factor, jnp.eye(len(factor), dtype=factor.dtype), lower=True)
-    return inverse_factor.T @ inverse_factor
+    whitening = inverse(factor)
+    return whitening.T @ whitening
+
+
+def inverse(factor: Float[Array, "d d"]) -> Float[Array, "d d"]:
+    """The inverse of a factor, which whitens: the precision's own factor."""
+    return solve_triangular(factor, jnp.eye(len(factor), dtype=factor.dtype), lower=True)
 
 
 def quadratic(factor: Float[Array, "d d"]) -> Float[Array, " q"]:
