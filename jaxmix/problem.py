@@ -13,20 +13,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from jaxmix.blocks import Blocks, in_blocks
 from jaxmix.families import Family
 from jaxmix.families.base import Coordinates, Features, Incomplete
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import has_no_factor
 from jaxmix.prior import Penalty, Prior, penalty
 from jaxmix.statistics import (
-    Blocks,
     Pass,
     Table,
     autodiff_log_likelihood,
     classified_statistics,
     differentiated_statistics,
     expected_statistics,
-    in_blocks,
     marginal_log_likelihood,
 )
 

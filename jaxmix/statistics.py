@@ -10,53 +10,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jax.lax import Precision
 from jaxtyping import Array, Float
 
+from jaxmix.blocks import Blocks
 from jaxmix.families.base import Expectation, Features, Incomplete
 
 Table = Float[Array, "k f"]
 Pass = tuple[Float[Array, ""], Table]
-
-BLOCK_BYTES = 3 * 2**20
-"""Features of one block: what a second-level cache holds."""
-
-
-class Blocks(eqx.Module):
-    """Data in blocks, a column of x a row of memory; padding has sample weight 0."""
-
-    x: Float[Array, "blocks d rows"]
-    sample_weights: Float[Array, "blocks rows"]
-
-    @property
-    def total(self) -> Float[Array, ""]:
-        """The sum of the sample weights: the n of means, BIC and stopping rules."""
-        return jnp.sum(self.sample_weights)
-
-
-def block_length(n: int, d: int, itemsize: int) -> int:
-    """Rows a block: a power of two by dtype and d alone, except that few rows are one block."""
-    largest = BLOCK_BYTES // (itemsize * (d + 1) * (d + 2) // 2)
-    largest = min(max(1 << largest.bit_length() - 1, 256), 8192)
-    return min(largest, max(64, 1 << (n - 1).bit_length()))
-
-
-def in_blocks(
-    x: Float[Array, "n d"],
-    sample_weights: Float[Array, " n"] | None = None,
-    rows: int | None = None,
-) -> Blocks:
-    """Cut data into blocks of equal length, padded with rows of weight 0."""
-    n, d = x.shape
-    rows = block_length(n, d, x.dtype.itemsize) if rows is None else rows
-    weights = jnp.ones(n, x.dtype) if sample_weights is None else sample_weights.astype(x.dtype)
-    padding = -n % rows
-    x = jnp.pad(x, ((0, padding), (0, 0))).reshape(-1, rows, d)
-    return Blocks(jnp.swapaxes(x, 1, 2), jnp.pad(weights, (0, padding)).reshape(-1, rows))
 
 
 def soft(logits: Float[Array, "k rows"]) -> tuple[Float[Array, " rows"], Float[Array, "k rows"]]:
@@ -100,16 +64,12 @@ def plain_pass(features: Features | Incomplete, assign: Assign, table: Table, da
     """
 
     @jax.checkpoint
-    def block(x: Float[Array, "d rows"], weights: Float[Array, " rows"]) -> Pass:
+    def block(table: Table, x: Float[Array, "d rows"], weights: Float[Array, " rows"]) -> Pass:
         logits, statistics = expectation(features, table, x)
         log_densities, assignments = assign(logits)
         return jnp.vdot(log_densities, weights), statistics(assignments * weights)
 
-    def add(carry: Pass, one: tuple[Any, Any]) -> tuple[Pass, None]:
-        return jax.tree.map(jnp.add, carry, block(*one)), None
-
-    start = jnp.zeros((), table.dtype), jnp.zeros_like(table)
-    return jax.lax.scan(add, start, (data.x, data.sample_weights))[0]
+    return data.sums(block, table)
 
 
 def expected_statistics(features: Features | Incomplete, table: Table, data: Blocks) -> Pass:

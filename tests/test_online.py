@@ -12,10 +12,10 @@ from scipy.special import logsumexp
 
 import jaxmix as jm
 from jaxmix import compiling
+from jaxmix.blocks import in_blocks
 from jaxmix.loop import Outcome
 from jaxmix.methods.batches import epoch_in_batches, partition
 from jaxmix.race.contenders import contenders
-from jaxmix.statistics import in_blocks
 
 FAMILY, RIDGE = "full", PROBLEMS["penalized"]["ridge"]
 START = helpers.start_of(FAMILY)

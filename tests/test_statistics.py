@@ -17,10 +17,10 @@ from jax.scipy.special import logsumexp
 from jax.scipy.stats import multivariate_normal
 
 import jaxmix as jm
+from jaxmix.blocks import GROUPS, in_blocks, layout
 from jaxmix.clustering import squared_distances
 from jaxmix.numerics import excess
 from jaxmix.problem import build_problem
-from jaxmix.statistics import block_length, in_blocks
 
 every_family = pytest.mark.parametrize("family", FAMILIES)
 ROWS, WEIGHTS = jnp.asarray(X[::8]), jnp.asarray(FRACTIONS[::8])
@@ -193,12 +193,28 @@ def test_blocks_hold_every_row_once_and_padding_weighs_nothing(n, d, rows):
     assert float(blocks.total) == n
 
 
-@given(n=st.integers(10_000, 10**9), d=st.integers(1, 64), itemsize=st.sampled_from([4, 8]))
-def test_the_block_length_of_large_data_depends_on_dtype_and_columns_alone(n, d, itemsize):
-    rows = block_length(n, d, itemsize)
-    assert rows == block_length(10_000, d, itemsize)
-    assert rows & (rows - 1) == 0
-    assert 256 <= rows <= 8192
+@given(n=st.integers(1, 10**9), d=st.integers(1, 64), itemsize=st.sampled_from([4, 8]))
+def test_rows_are_cut_alike_whatever_their_number(n, d, itemsize):
+    rows, blocks, group = layout(n, d, itemsize)
+    assert blocks % group == 0
+    assert blocks // group <= GROUPS
+    assert n <= rows * blocks < max(n * 1.25, n + 64) + (n > rows) * rows
+    if n > 10_000:
+        assert rows == layout(10_000, d, itemsize).rows
+        assert 256 <= rows <= 8192
+
+
+def test_data_of_many_lengths_have_few_cuts():
+    assert len({layout(n, 2, 8)[:2] for n in range(1, 8192)}) <= 32
+    assert len({layout(n, 2, 8)[:2] for n in range(10**6, 2 * 10**6, 1000)}) <= 32
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 63, 64, 65, 130])
+def test_groups_add_up_every_block_in_its_order(blocks):
+    data = in_blocks(jnp.arange(3.0 * blocks)[:, None], rows=3)
+    sums = data.sums(lambda scale, x, w: scale * jnp.array([x[0] @ w, w @ w]), 2.0)
+    expected = 2 * np.array([np.arange(3.0 * blocks).sum(), 3 * blocks])
+    np.testing.assert_array_equal(sums, expected)
 
 
 @settings(deadline=None)

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Int
 
+from jaxmix.blocks import Blocks, in_blocks
 from jaxmix.inputs import as_count
-from jaxmix.statistics import Blocks, in_blocks
 from jaxmix.streams import stream
 
 
@@ -53,7 +53,7 @@ class Epoch(eqx.Module):
     def sample(self, j: Int[Array, ""]) -> Blocks:
         """Batch j as a sample of all rows: weights are larger, so that sums estimate whole sums."""
         batch = self.batch(j)
-        return Blocks(batch.x, batch.sample_weights / self.share(j))
+        return eqx.tree_at(lambda b: b.sample_weights, batch, batch.sample_weights / self.share(j))
 
 
 def epoch_in_batches(data: Blocks, seed: ArrayLike, number: ArrayLike, most: int) -> Epoch:

@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
+from jaxmix.blocks import Blocks
 from jaxmix.methods.base import Cost, Info, Method, check_numbers
 from jaxmix.methods.batches import check_batches, epoch_in_batches
 from jaxmix.mixture import Mixture
 from jaxmix.problem import Problem
-from jaxmix.statistics import Blocks, Table
+from jaxmix.statistics import Table
 
 
 def stepwise(

@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
+from jaxmix.blocks import Blocks
 from jaxmix.families.base import Coordinates
 from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.methods.batches import check_batches, epoch_in_batches
 from jaxmix.methods.optimizers import Factory, Optimizer
 from jaxmix.mixture import Mixture
 from jaxmix.problem import Problem
-from jaxmix.statistics import Blocks
 
 
 class StochasticState(eqx.Module):

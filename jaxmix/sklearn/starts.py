@@ -13,13 +13,13 @@ import numpy as np
 from jaxtyping import Array, Float
 from sklearn.cluster import KMeans, kmeans_plusplus
 
+from jaxmix.blocks import block_length, in_blocks
 from jaxmix.families import Gaussian, structure
 from jaxmix.mixture import Mixture
 from jaxmix.prior import penalty
 from jaxmix.problem import with_empty_at_origin
 from jaxmix.sklearn.parameters import Parameters, in_users_units
 from jaxmix.starts import equal_weights
-from jaxmix.statistics import block_length, in_blocks
 
 FEWEST = 256
 """Rows of the smallest fit, padding included, so that all small data share compiled programs."""

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 from scipy.cluster.vq import vq
 
+from jaxmix.blocks import in_blocks
 from jaxmix.clustering import compiled_lloyd, lloyd, seed_centers
 from jaxmix.families import Gaussian
 from jaxmix.families.full import Full
@@ -23,7 +24,6 @@ from jaxmix.methods import EM
 from jaxmix.precision import to_jax
 from jaxmix.problem import build_problem
 from jaxmix.starts import equal_weights
-from jaxmix.statistics import in_blocks
 from jaxmix.stopping import Stop
 from jaxmix.streams import stream
 from jaxmix.teaching.colors import Colors, gathered
