@@ -15,12 +15,13 @@ from jax.core import Tracer
 from jax.scipy.sparse.linalg import gmres
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from jaxmix.fitting import as_names, check_problem, check_traced
+from jaxmix.fitting import as_names, check_traced
 from jaxmix.free import Free, em_map, free_coordinates
 from jaxmix.inputs import as_count
 from jaxmix.methods import EM
 from jaxmix.metric import metric
 from jaxmix.mixture import Mixture, as_rows
+from jaxmix.posing import check_problem
 from jaxmix.precision import cast
 from jaxmix.prior import Prior
 from jaxmix.problem import Problem, build_problem

@@ -15,19 +15,12 @@ from jaxtyping import Array, ArrayLike
 
 from jaxmix import checks
 from jaxmix.compiling import compiled_advance
-from jaxmix.inputs import (
-    OUT_OF_RANGE,
-    as_count,
-    as_incomplete,
-    as_matrix,
-    as_sample_weights,
-    check_observed,
-    check_possible,
-)
+from jaxmix.inputs import as_count
 from jaxmix.loop import Closing, Loop, Outcome, Trace, advance, begin, close, reopen
 from jaxmix.methods import EM, Cost, Method
 from jaxmix.mixture import Mixture, as_rows
-from jaxmix.precision import cast, to_jax
+from jaxmix.posing import check_problem
+from jaxmix.precision import cast
 from jaxmix.prior import Prior
 from jaxmix.problem import Problem, build_problem
 from jaxmix.result import FitResult
@@ -36,8 +29,6 @@ from jaxmix.stopping import Stop, resolvable
 SEGMENT = 256
 """Steps between two returns to the host, which cost about a tenth of a millisecond each."""
 
-PROBLEM_OPTIONS = ("fixed", "hard", "rows", "missing", "centered", "widened")
-compiled_problem = jax.jit(build_problem, static_argnames=PROBLEM_OPTIONS)
 compiled_close = jax.jit(close)
 
 
@@ -128,49 +119,6 @@ def fit(
 def as_names(fixed: str | Iterable[str]) -> tuple[str, ...]:
     """Names of fixed parts in one order, so that their order compiles nothing anew."""
     return (fixed,) if isinstance(fixed, str) else tuple(sorted(set(fixed), key=str))
-
-
-def check_problem(
-    x: Any,
-    start: Mixture,
-    method: Method,
-    prior: Prior | None,
-    ridge: ArrayLike,
-    fixed: tuple[str, ...],
-    sample_weights: Any,
-    missing: bool = False,
-) -> tuple[Problem, tuple[str, ...]]:
-    """The problem that valid arguments make, and the names of the columns."""
-    values, columns = as_incomplete(x) if missing else as_matrix(x)
-    weights = None if sample_weights is None else as_sample_weights(sample_weights, len(values))
-    present = values if weights is None else values[weights > 0]
-    if missing:
-        check_observed(present, columns)
-    total = float(len(values) if weights is None else np.sum(weights))
-    checks.check_start(start, values.shape[1], total)
-    checks.check_fixed(fixed, start.family)
-    if missing:
-        start.family.require_incomplete()
-    start.family.check(values, columns)
-    if bool(start.family.at_boundary):
-        advice = "the start; give it rates and probabilities above 0"
-        check_possible(start.log_prob(present), present, advice)
-    checks.check_penalty_of(start.family, prior, ridge)
-    problem = compiled_problem(
-        to_jax(values),
-        None if weights is None else to_jax(weights.astype(values.dtype)),
-        prior,
-        ridge,
-        fixed=fixed,
-        hard=method.hard,
-        missing=missing,
-        centered=start.family.centered,
-    )
-    if not np.all(np.isfinite(problem.pooled)):
-        raise ValueError(OUT_OF_RANGE)
-    if not bool(problem.penalty.bounds_covariances):
-        start.family.check_spread(present, columns, fixed)
-    return problem, columns
 
 
 def _open(

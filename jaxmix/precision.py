@@ -15,15 +15,21 @@ from jaxtyping import Array
 _said: list[bool] = []
 
 
-def to_jax(values: np.ndarray) -> Array:
-    """A NumPy array as a JAX array, with one warning a process where float64 is lost."""
-    if values.dtype == np.float64 and not jax.config.read("jax_enable_x64") and not _said:
+def precision_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """What JAX makes of this precision, with one warning a process where float64 is lost."""
+    if dtype == np.float64 and not jax.config.read("jax_enable_x64") and not _said:
         _said.append(True)
         warnings.warn(
             "float64 data, but JAX's 64-bit mode is off: computing in float32. Put "
             'jax.config.update("jax_enable_x64", True) first, or pass float32 data to be silent',
-            stacklevel=4,
+            stacklevel=5,
         )
+    return np.dtype(jax.dtypes.canonicalize_dtype(dtype))
+
+
+def to_jax(values: np.ndarray) -> Array:
+    """A NumPy array as a JAX array, in the precision that JAX makes of its own."""
+    precision_of(values.dtype)
     # A copy to the device; `jnp.asarray` compiles a program for every new shape.
     return jax.device_put(values, may_alias=False)
 

@@ -7,6 +7,7 @@ which `fit` enters and leaves once (notes/em.md, eq. 7 to 11).
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -17,7 +18,7 @@ from jaxmix.blocks import Blocks, in_blocks
 from jaxmix.families import Family
 from jaxmix.families.base import Coordinates, Features, Incomplete
 from jaxmix.mixture import Mixture
-from jaxmix.numerics import has_no_factor
+from jaxmix.moments import moments, observed_moments
 from jaxmix.prior import Penalty, Prior, penalty
 from jaxmix.statistics import (
     Pass,
@@ -193,53 +194,40 @@ def build_problem(
     """
     weights = jnp.ones(len(x), x.dtype) if sample_weights is None else sample_weights
     weights = weights.astype(x.dtype)
-    total = jnp.sum(weights)
     if missing:
         mean, pooled = observed_moments(x, weights)
         rows = MISSING_ROWS if rows is None else rows
     else:
-        mean, pooled = moments(x, weights)
-    pooled = jax.lax.stop_gradient(pooled)
+        together = moments(x, weights)
+        mean, pooled = together.mean, together.covariance
     center = mean if centered is True else jnp.where(jnp.array(centered), mean, 0.0)
-    penalties = penalty(prior, ridge, center, mean)
-    return Problem(
-        data=in_blocks(x - center, weights, rows),
-        center=center,
-        pooled=pooled,
-        floor=near_ridge(pooled, penalties.ridge),
-        total=total,
-        penalty=penalties,
-        fixed=fixed,
-        hard=hard,
-        missing=missing,
-        widened=widened,
-    )
+    around = surroundings(center, mean, pooled, jnp.sum(weights), prior, ridge)
+    kinds = {"fixed": fixed, "hard": hard, "missing": missing, "widened": widened}
+    return Problem(in_blocks(x - center, weights, rows), **around, **kinds)
+
+
+def surroundings(
+    center: Float[Array, " d"],
+    mean: Float[Array, " d"],
+    pooled: Float[Array, "d d"],
+    total: Float[Array, ""],
+    prior: Prior | None,
+    ridge: ArrayLike,
+) -> dict[str, Any]:
+    """What a problem holds in arrays, beside the data."""
+    penalties, pooled = penalty(prior, ridge, center, mean), jax.lax.stop_gradient(pooled)
+    floor = near_ridge(pooled, penalties.ridge)
+    return {
+        "center": center,
+        "pooled": pooled,
+        "floor": floor,
+        "total": total,
+        "penalty": penalties,
+    }
 
 
 MISSING_ROWS = 128
 """Rows of a block where entries are missing: each may need a matrix for every component."""
-
-
-def moments(
-    x: Float[Array, "n d"], weights: Float[Array, " n"]
-) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
-    """Mean and covariance of all data."""
-    total = jnp.sum(weights)
-    mean = weights @ x / total
-    return mean, ((x - mean) * weights[:, None]).T @ (x - mean) / total
-
-
-def observed_moments(
-    x: Float[Array, "n d"], weights: Float[Array, " n"]
-) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
-    """Mean and covariance of observed entries, pair by pair; a diagonal where that is no matrix."""
-    seen = ~jnp.isnan(x) * weights[:, None]
-    mean = jnp.sum(jnp.where(seen > 0, x, 0.0) * seen, axis=0) / jnp.sum(seen, axis=0)
-    known = jnp.where(seen > 0, x - mean, 0.0)
-    pairs = seen.T @ (seen > 0)
-    pairwise = (known * weights[:, None]).T @ known / jnp.where(pairs > 0, pairs, 1.0)
-    variances = jnp.diag(jnp.diagonal(pairwise))
-    return mean, jnp.where(has_no_factor(pairwise - 1e-6 * variances), variances, pairwise)
 
 
 def near_ridge(pooled: Float[Array, "d d"], ridge: Float[Array, ""]) -> Float[Array, "d d"]:

@@ -11,11 +11,12 @@ from jaxtyping import ArrayLike
 
 from jaxmix import checks
 from jaxmix.families import Spec
-from jaxmix.fitting import as_names, check_problem
+from jaxmix.fitting import as_names
 from jaxmix.inputs import as_count
 from jaxmix.lanes import Study, results, run, start_keys
 from jaxmix.loop import Outcome
 from jaxmix.methods import EM, Method
+from jaxmix.posing import check_problem
 from jaxmix.precision import to_jax
 from jaxmix.prior import Prior
 from jaxmix.report.tables import REACHED_WITHIN

@@ -24,10 +24,11 @@ from jaxmix.inputs import (
     check_observed,
 )
 from jaxmix.mixture import Mixture
+from jaxmix.moments import moments
 from jaxmix.numerics import has_no_factor
 from jaxmix.precision import to_jax
 from jaxmix.prior import Prior, penalty
-from jaxmix.problem import build_problem, moments
+from jaxmix.problem import build_problem
 from jaxmix.streams import stream
 from jaxmix.suggestions import unknown
 
@@ -67,7 +68,7 @@ def equal_weights(family: Family) -> Mixture:
 
 def spread(x: Float[Array, "n d"], weights: Float[Array, " n"]) -> Float[Array, "d d"]:
     """Covariance of the data, made positive definite where columns are dependent."""
-    covariance = moments(x, weights)[1] + for_constant_columns(x, weights)
+    covariance = moments(x, weights).covariance + for_constant_columns(x, weights)
     floor = FLOOR * jnp.diag(jnp.diagonal(covariance))
     thin = has_no_factor(covariance - 1e-6 * floor)
     return jnp.where(thin, covariance + floor, covariance)
@@ -81,7 +82,7 @@ def for_constant_columns(
     Only with a ridge can they be fitted. Far below it gradients are so steep that a step in their
     direction loses the components, and far above it is a long way down.
     """
-    variances = jnp.diagonal(moments(x, weights)[1])
+    variances = jnp.diagonal(moments(x, weights).covariance)
     usual = jnp.where(jnp.any(variances > 0), jnp.max(variances), 1.0)
     return jnp.diag(jnp.where(variances > 0, 0.0, FLOOR * usual))
 
@@ -275,7 +276,7 @@ def origin(x: np.ndarray, weights: np.ndarray, family: Family) -> np.ndarray:
 
 def check_m_step(mixture: Mixture, x: Float[Array, "n d"], weights: Float[Array, " n"]) -> None:
     """Raise where an M-step on centered data left a component without a covariance."""
-    pooled = moments(x, weights)[1]
+    pooled = moments(x, weights).covariance
     if not mixture.is_finite or mixture.family.collapsed(pooled, 0 * pooled, ()):
         raise ValueError(
             f"a component has too few different rows for {mixture.family.name} components; merge "

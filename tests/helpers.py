@@ -7,6 +7,7 @@ a family. The oracles are textbook formulas in NumPy and SciPy, written without 
 from functools import cache
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -14,7 +15,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 import jaxmix as jm
-from jaxmix.fitting import compiled_problem
+from jaxmix.problem import build_problem
 
 FAMILIES = ("full", "tied", "diag", "spherical")
 
@@ -109,6 +110,11 @@ def fitted(
     """One fit of the tables, computed once a session."""
     stop = jm.Stop(tol=tol, max_steps=max_steps)
     return jm.fit(X, start_of(family), METHODS[method].method, stop=stop, **PROBLEMS[problem])
+
+
+compiled_problem = jax.jit(
+    build_problem, static_argnames=("fixed", "hard", "rows", "missing", "centered", "widened")
+)
 
 
 @cache

@@ -5,12 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import COUNTS, X, random_mixture
+from helpers import COUNTS, X, compiled_problem, random_mixture
 from scipy.linalg import sqrtm
 from scipy.stats import multivariate_normal
 
 import jaxmix as jm
-from jaxmix.fitting import compiled_problem
 from jaxmix.methods.gradient import CHARTS
 from jaxmix.methods.optimizers import Optimizer
 

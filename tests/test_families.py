@@ -8,11 +8,11 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
+from helpers import compiled_problem
 from scipy import stats
 from scipy.special import logsumexp, xlogy
 
 import jaxmix as jm
-from jaxmix.fitting import compiled_problem
 from jaxmix.numerics import divergence_terms
 from jaxmix.user_files import defined_in
 

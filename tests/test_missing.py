@@ -6,13 +6,12 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
-from helpers import FAMILIES, random_mixture
+from helpers import FAMILIES, compiled_problem, random_mixture
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 import jaxmix as jm
 from jaxmix.completion import observed_responsibilities
-from jaxmix.fitting import compiled_problem
 from jaxmix.inputs import as_incomplete
 
 NAN = float("nan")

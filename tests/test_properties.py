@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 import jaxmix as jm
-from jaxmix import compiling, fitting
+from jaxmix import compiling, fitting, posing
 from jaxmix.loop import Outcome
 from jaxmix.problem import Problem
 
@@ -158,7 +158,7 @@ def test_another_number_retraces_nothing(method, family):
 
 def cache_sizes():
     compiled = (
-        fitting.compiled_problem,
+        posing.compiled_surroundings,
         compiling.fast_advance,
         compiling.quick_advance(),
         fitting.compiled_close,

@@ -21,6 +21,7 @@ from jaxmix.blocks import GROUPS, in_blocks, layout
 from jaxmix.clustering import squared_distances
 from jaxmix.numerics import excess
 from jaxmix.problem import build_problem
+from jaxmix.sources import InMemory, in_memory, survey
 
 every_family = pytest.mark.parametrize("family", FAMILIES)
 ROWS, WEIGHTS = jnp.asarray(X[::8]), jnp.asarray(FRACTIONS[::8])
@@ -215,6 +216,29 @@ def test_groups_add_up_every_block_in_its_order(blocks):
     sums = data.sums(lambda scale, x, w: scale * jnp.array([x[0] @ w, w @ w]), 2.0)
     expected = 2 * np.array([np.arange(3.0 * blocks).sum(), 3 * blocks])
     np.testing.assert_array_equal(sums, expected)
+
+
+@pytest.mark.parametrize(
+    ("n", "center", "rows", "weighted"),
+    [(1, 0.0, 16, False), (17, 1e5, 16, True), (400, 1e5, 2, True), (400, 0.0, 64, False)],
+)
+def test_the_host_cuts_and_surveys_as_jax_does(n, center, rows, weighted):
+    rng = np.random.default_rng(n)
+    x = center + rng.normal(size=(n, 2))
+    weights = rng.integers(1, 3, n).astype(float) if weighted else None
+    source, cut = InMemory(x, weights, ("a", "b")), layout(n, 2, 8, rows)
+    seen = survey(source, cut, missing=False)
+    counts = np.ones(n) if weights is None else weights
+    np.testing.assert_allclose(seen.mean, np.average(x, axis=0, weights=counts), rtol=1e-13)
+    scatter = np.cov(x.T, fweights=counts, ddof=0) if n > 1 else np.zeros((2, 2))
+    np.testing.assert_allclose(seen.covariance, scatter, rtol=1e-10, atol=1e-14)
+    assert (seen.rows, seen.total) == (n, counts.sum())
+    ours, same = (
+        in_memory(source, cut, seen.mean),
+        jax.jit(in_blocks, static_argnums=2)(x - seen.mean, weights, rows),
+    )
+    np.testing.assert_array_equal(ours.x, same.x)
+    np.testing.assert_array_equal(ours.sample_weights, same.sample_weights)
 
 
 @settings(deadline=None)

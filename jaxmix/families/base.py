@@ -13,6 +13,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from jaxmix.moments import Survey
 from jaxmix.prior import Penalty
 
 Coordinates = dict[str, Array]
@@ -93,7 +94,7 @@ class Family(eqx.Module):
         """Raise ValueError where a row lies outside the family's support."""
 
     @abstractmethod
-    def check_spread(self, x: np.ndarray, columns: tuple[str, ...], fixed: tuple[str, ...]) -> None:
+    def check_spread(self, seen: Survey, columns: tuple[str, ...], fixed: tuple[str, ...]) -> None:
         """Raise ValueError where rows within the support leave no component a density."""
 
     @abstractmethod

@@ -13,6 +13,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxmix.families.base import Coordinates, Family, Incomplete, other_columns
+from jaxmix.moments import Survey
 from jaxmix.prior import Penalty
 
 
@@ -71,7 +72,7 @@ class ExponentialFamily(Family):
     def incomplete(self) -> Incomplete | None:
         return None
 
-    def check_spread(self, x: np.ndarray, columns: tuple[str, ...], fixed: tuple[str, ...]) -> None:
+    def check_spread(self, seen: Survey, columns: tuple[str, ...], fixed: tuple[str, ...]) -> None:
         pass
 
     def natural(self, ridge: Float[Array, ""]) -> Float[Array, "k f"]:

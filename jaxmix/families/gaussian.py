@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, DTypeLike, Float, Int, PRNGKeyArray
 from jaxmix.families.base import Coordinates, Family, Features, Incomplete, other_columns
 from jaxmix.families.covariances import Covariances
 from jaxmix.families.spread import check_spread
+from jaxmix.moments import Survey
 from jaxmix.prior import Penalty
 
 MATRICES = ("full", "tied")
@@ -79,9 +80,9 @@ class Gaussian(Family):
     def check(self, x: np.ndarray, columns: tuple[str, ...]) -> None:
         pass
 
-    def check_spread(self, x: np.ndarray, columns: tuple[str, ...], fixed: tuple[str, ...]) -> None:
+    def check_spread(self, seen: Survey, columns: tuple[str, ...], fixed: tuple[str, ...]) -> None:
         if "covariances" not in fixed:
-            check_spread(x, columns, self.name)
+            check_spread(seen, columns, self.name)
 
     def check_prior_mean(self, mean: np.ndarray) -> None:
         pass

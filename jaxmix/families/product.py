@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jaxmix.families.base import Coordinates, Family, Features, Incomplete, other_columns
+from jaxmix.moments import Survey
 from jaxmix.prior import Penalty
 
 
@@ -90,10 +91,10 @@ class Product(Family):
         for one, mine in self._each():
             one.check(x[:, mine], tuple(columns[j] for j in mine))
 
-    def check_spread(self, x: np.ndarray, columns: tuple[str, ...], fixed: tuple[str, ...]) -> None:
+    def check_spread(self, seen: Survey, columns: tuple[str, ...], fixed: tuple[str, ...]) -> None:
         for one, mine in self._each():
             names = tuple(columns[j] for j in mine)
-            one.check_spread(x[:, mine], names, _within(one.name, fixed))
+            one.check_spread(seen.of_columns(mine), names, _within(one.name, fixed))
 
     def check_prior_mean(self, mean: np.ndarray) -> None:
         for one, mine in self._each():

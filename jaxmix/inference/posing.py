@@ -12,11 +12,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from jaxmix.fitting import as_names, check_problem
+from jaxmix.fitting import as_names
 from jaxmix.free import Free, free_coordinates
 from jaxmix.methods import EM
 from jaxmix.metric import Matrix, metric
 from jaxmix.mixture import Mixture
+from jaxmix.posing import check_problem
 from jaxmix.precision import cast
 from jaxmix.prior import Prior
 from jaxmix.problem import Problem

@@ -19,7 +19,7 @@ from jaxtyping import Array, ArrayLike, Float, Int, Key
 
 from jaxmix import checks
 from jaxmix.compiling import is_small, quick_options
-from jaxmix.fitting import as_names, check_problem
+from jaxmix.fitting import as_names
 from jaxmix.inference.parts import ByPart, Errors, Parts, user_parts
 from jaxmix.inference.posing import Options
 from jaxmix.inputs import as_count, as_incomplete, as_level, as_matrix, as_sample_weights
@@ -28,6 +28,7 @@ from jaxmix.loop import Outcome, advance, begin
 from jaxmix.matching import match
 from jaxmix.methods import EM, Method
 from jaxmix.mixture import Mixture
+from jaxmix.posing import check_problem
 from jaxmix.precision import cast, to_jax
 from jaxmix.prior import Prior
 from jaxmix.problem import build_problem

@@ -25,7 +25,8 @@ from jaxmix.sklearn.parameters import (
     with_given,
 )
 from jaxmix.sklearn.running import Run, Settings, as_method, climb, update
-from jaxmix.sklearn.starts import Rows, draw_responsibilities, m_step, padded
+from jaxmix.sklearn.starts import as_rows, draw_responsibilities, m_step
+from jaxmix.sources import InMemory
 
 
 class GaussianMixture(ScikitLearnGaussianMixture):
@@ -165,7 +166,7 @@ class GaussianMixture(ScikitLearnGaussianMixture):
         first = not hasattr(self, "weights_")
         x, sample_weights = self._checked(X, sample_weight, first)
         with jax.enable_x64(True):
-            rows = padded(x, sample_weights)
+            rows = as_rows(x, sample_weights)
             rng = check_random_state(self.random_state)
             start = self._start(x, sample_weights, rows, rng) if first else self._present()
             done = 0 if first else self.n_iter_
@@ -197,7 +198,7 @@ class GaussianMixture(ScikitLearnGaussianMixture):
         say = self._print_verbose_msg_iter_end if self.verbose else None
         numbers = self.reg_covar, self.tol, self.max_iter
         settings = Settings(as_method(self.solver), self.covariance_type, *numbers, say)
-        rng, rows = check_random_state(self.random_state), padded(x, sample_weights)
+        rng, rows = check_random_state(self.random_state), as_rows(x, sample_weights)
         if self.warm_start and hasattr(self, "converged_"):
             return self._run(0, rows, self._present(), settings, self.lower_bound_)
         runs = (
@@ -207,7 +208,7 @@ class GaussianMixture(ScikitLearnGaussianMixture):
         return max(runs, key=lambda run: run.lower_bound)
 
     def _run(
-        self, j: int, rows: Rows, start: Parameters, settings: Settings, before: float = -np.inf
+        self, j: int, rows: InMemory, start: Parameters, settings: Settings, before: float = -np.inf
     ) -> Run:
         self._print_verbose_msg_init_beg(j)
         if self.max_iter == 0:
@@ -220,7 +221,7 @@ class GaussianMixture(ScikitLearnGaussianMixture):
         self,
         x: np.ndarray,
         sample_weights: np.ndarray | None,
-        rows: Rows,
+        rows: InMemory,
         rng: np.random.RandomState,
     ) -> Parameters:
         """One start: what the user gives, and the M-step from drawn responsibilities."""

@@ -12,17 +12,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmix.blocks import layout
 from jaxmix.compiling import compiled_advance
-from jaxmix.fitting import SEGMENT, compiled_close, compiled_problem
+from jaxmix.fitting import SEGMENT, compiled_close
 from jaxmix.loop import Loop, Outcome, begin
 from jaxmix.methods import EM, Cost, Method
 from jaxmix.methods.em import EMState
 from jaxmix.mixture import Mixture
+from jaxmix.posing import pose
 from jaxmix.problem import Evaluation, Problem
 from jaxmix.race.contenders import contenders
 from jaxmix.sklearn.parameters import ILL_DEFINED, Parameters, as_mixture, in_users_units
-from jaxmix.sklearn.starts import Rows
 from jaxmix.sklearn.updates import stepwise_update
+from jaxmix.sources import InMemory, survey
 from jaxmix.stopping import Stop
 
 Say = Callable[[int, float], None]
@@ -59,7 +61,7 @@ def as_method(solver: str | Method) -> Method:
     return named[0].method
 
 
-def climb(rows: Rows, start: Parameters, settings: Settings, before: float = -np.inf) -> Run:
+def climb(rows: InMemory, start: Parameters, settings: Settings, before: float = -np.inf) -> Run:
     """A run from a start until the objective a unit of sample weight changes by less than `tol`.
 
     Args:
@@ -96,9 +98,11 @@ def climb(rows: Rows, start: Parameters, settings: Settings, before: float = -np
     return Run(parameters, bounds, float(log_likelihood) / total, converged)
 
 
-def problem_of(rows: Rows, ridge: float, widened: bool, hard: bool = False) -> Problem:
+def problem_of(rows: InMemory, ridge: float, widened: bool, hard: bool = False) -> Problem:
     """What a method climbs on these rows; a ridge that only widens covariances is for EM."""
-    return compiled_problem(*rows, None, ridge, fixed=(), hard=hard, widened=widened)
+    cut = layout(*rows.shape, 8)
+    seen = survey(rows, cut, missing=False)
+    return pose(rows, seen, cut, None, ridge, True, hard=hard, widened=widened)
 
 
 def _unvisited(start: Mixture, objective: float) -> Loop:
@@ -129,7 +133,7 @@ def _run(problem: Problem, settings: Settings, stop: Stop, loop: Loop) -> tuple[
 
 
 def update(
-    rows: Rows, start: Parameters, family: str, ridge: float, step_size: float
+    rows: InMemory, start: Parameters, family: str, ridge: float, step_size: float
 ) -> tuple[Parameters, float]:
     """One step of online EM, and the mean log-likelihood of its rows before the step."""
     problem = problem_of(rows, ridge, widened=True)

@@ -5,7 +5,7 @@ Its kinds of starts are responsibilities, 0 or 1 but for "random", followed by a
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,33 +13,15 @@ import numpy as np
 from jaxtyping import Array, Float
 from sklearn.cluster import KMeans, kmeans_plusplus
 
-from jaxmix.blocks import block_length, in_blocks
+from jaxmix.blocks import Blocks, layout
 from jaxmix.families import Gaussian, structure
+from jaxmix.inputs import column_names
 from jaxmix.mixture import Mixture
 from jaxmix.prior import penalty
 from jaxmix.problem import with_empty_at_origin
 from jaxmix.sklearn.parameters import Parameters, in_users_units
+from jaxmix.sources import InMemory, in_memory
 from jaxmix.starts import equal_weights
-
-FEWEST = 256
-"""Rows of the smallest fit, padding included, so that all small data share compiled programs."""
-
-
-class Rows(NamedTuple):
-    """Data in float64 with their sample weights, padded with rows of weight 0."""
-
-    x: Any
-    sample_weights: Any
-
-
-def padded(x: np.ndarray, sample_weights: np.ndarray | None) -> Rows:
-    """Data in whole blocks: a fit to as many rows, or somewhat fewer, compiles nothing anew."""
-    n, d = x.shape
-    padding = -n % block_length(max(n, FEWEST), d, 8)
-    counts = np.ones(n) if sample_weights is None else sample_weights
-    # Copies of a row, since zeros may lie far outside the data.
-    repeated = np.concatenate([x, np.repeat(x[:1], padding, axis=0)]).astype(np.float64)
-    return Rows(repeated, np.pad(counts, (0, padding)))
 
 
 def draw_responsibilities(
@@ -68,33 +50,37 @@ def draw_responsibilities(
     return responsibilities
 
 
-def m_step(rows: Rows, responsibilities: np.ndarray, family: str, ridge: float) -> Parameters:
-    """Parameters from responsibilities [n k] of the rows before their padding."""
-    n, total = len(responsibilities), rows.sample_weights.sum()
-    whole = np.pad(responsibilities, ((0, len(rows.x) - n), (0, 0)))
-    center = np.average(rows.x, axis=0, weights=rows.sample_weights)
-    centered = rows._replace(x=rows.x - center)
-    mixture, counts = _centered_m_step(centered, whole, center, family, ridge)
+def as_rows(x: np.ndarray, sample_weights: np.ndarray | None) -> InMemory:
+    """The estimator's data in float64, with their sample weights."""
+    return InMemory(x.astype(np.float64, copy=False), sample_weights, column_names(x.shape[1]))
+
+
+def m_step(rows: InMemory, responsibilities: np.ndarray, family: str, ridge: float) -> Parameters:
+    """Parameters from responsibilities [n k] of the rows."""
+    x, k, cut = rows.values, responsibilities.shape[1], layout(*rows.shape, 8)
+    center = np.average(x, axis=0, weights=rows.sample_weights)
+    shares = in_memory(InMemory(responsibilities, None, ()), cut, np.zeros(k)).x
+    data = in_memory(rows, cut, center)
+    mixture, counts = _centered_m_step(data, shares, center, family, ridge)
     (_, means, covariances), counts = in_users_units(center, mixture), np.asarray(counts)
     if family == "tied" and not np.allclose(responsibilities.sum(axis=1), 1):
         # scikit-learn counts the scatter of all rows here, about the origin.
-        scatter = (rows.x.T * rows.sample_weights) @ rows.x - (means.T * counts) @ means
+        weighted = x if rows.sample_weights is None else x * rows.sample_weights[:, None]
+        scatter = weighted.T @ x - (means.T * counts) @ means
         covariances = scatter / counts.sum() + ridge * np.eye(len(center))
-    return Parameters(counts / total, means, covariances)
+    return Parameters(counts / float(data.total), means, covariances)
 
 
 @partial(jax.jit, static_argnames="family")
 def _centered_m_step(
-    rows: Rows,
-    responsibilities: Float[Array, "n k"],
+    data: Blocks,
+    shares: Float[Array, "blocks k rows"],
     center: Float[Array, " d"],
     family: str,
     ridge: Float[Array, ""],
 ) -> tuple[Mixture, Float[Array, " k"]]:
-    (_, d), k = rows.x.shape, responsibilities.shape[1]
-    blank = equal_weights(Gaussian.standard(structure(family), k, d, rows.x.dtype))
-    data = in_blocks(rows.x, rows.sample_weights)
-    shares = in_blocks(responsibilities, rows.sample_weights, data.x.shape[-1]).x
+    d, k = data.x.shape[1], shares.shape[1]
+    blank = equal_weights(Gaussian.standard(structure(family), k, d, data.x.dtype))
 
     def add(total: Array, block: tuple[Array, Array, Array]) -> tuple[Array, None]:
         x, weights, share = block

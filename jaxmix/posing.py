@@ -1,0 +1,100 @@
+"""What a user hands to `fit` becomes a problem: the rows are checked, surveyed and cut into blocks.
+
+The one place where data of any kind, an array, a frame or a stream of files, become a `Problem`.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import ArrayLike
+
+from jaxmix import checks
+from jaxmix.blocks import Layout, layout
+from jaxmix.inputs import (
+    OUT_OF_RANGE,
+    as_incomplete,
+    as_matrix,
+    as_sample_weights,
+    check_observed,
+    check_possible,
+)
+from jaxmix.methods import Method
+from jaxmix.mixture import Mixture
+from jaxmix.moments import Survey
+from jaxmix.precision import precision_of
+from jaxmix.prior import Prior
+from jaxmix.problem import MISSING_ROWS, Problem, surroundings
+from jaxmix.sources import InMemory, Source, in_memory, survey
+
+compiled_surroundings = jax.jit(surroundings)
+
+
+def check_problem(
+    x: Any,
+    start: Mixture,
+    method: Method,
+    prior: Prior | None,
+    ridge: ArrayLike,
+    fixed: tuple[str, ...],
+    sample_weights: Any,
+    missing: bool = False,
+) -> tuple[Problem, tuple[str, ...]]:
+    """The problem that valid arguments make, and the names of the columns."""
+    source = as_source(x, sample_weights, missing)
+    (n, d), columns = source.shape, source.columns
+    checks.check_columns(start, d)
+    family = start.family
+    checks.check_fixed(fixed, family)
+    checks.check_penalty_of(family, prior, ridge)
+    if missing:
+        family.require_incomplete()
+    family.check(source.values, columns)
+    rows = MISSING_ROWS if missing else None
+    cut = layout(n, d, precision_of(source.dtype).itemsize, rows)
+    seen = survey(source, cut, missing, partial(_check_under, start))
+    checks.check_start(start, d, seen.total)
+    kinds = {"fixed": fixed, "hard": method.hard, "missing": missing}
+    problem = pose(source, seen, cut, prior, ridge, family.centered, **kinds)
+    if not np.all(np.isfinite(problem.pooled)):
+        raise ValueError(OUT_OF_RANGE)
+    if not bool(problem.penalty.bounds_covariances):
+        family.check_spread(seen, columns, fixed)
+    return problem, columns
+
+
+def as_source(x: Any, sample_weights: Any, missing: bool) -> InMemory:
+    """Valid rows and sample weights."""
+    values, columns = as_incomplete(x) if missing else as_matrix(x)
+    weights = None if sample_weights is None else as_sample_weights(sample_weights, len(values))
+    if missing:
+        check_observed(values if weights is None else values[weights > 0], columns)
+    return InMemory(values, weights, columns)
+
+
+def _check_under(start: Mixture, x: np.ndarray) -> None:
+    """Raise for a row that a start on the boundary of its parameters calls impossible."""
+    if bool(start.family.at_boundary):
+        advice = "the start; give it rates and probabilities above 0"
+        check_possible(start.log_prob(x), x, advice)
+
+
+def pose(
+    source: Source,
+    seen: Survey,
+    cut: Layout,
+    prior: Prior | None,
+    ridge: ArrayLike,
+    centered: bool | tuple[bool, ...],
+    **kinds: Any,
+) -> Problem:
+    """What `build_problem` makes of arrays, made by the host: another number of rows compiles
+    nothing anew."""
+    dtype = precision_of(source.dtype)
+    with np.errstate(over="ignore"):
+        mean, pooled = seen.mean.astype(dtype), seen.covariance.astype(dtype)
+    center = np.where(np.array(centered), mean, np.zeros_like(mean))
+    total = np.asarray(seen.total, dtype)
+    around = compiled_surroundings(center, mean, pooled, total, prior, ridge)
+    return Problem(in_memory(source, cut, center), **around, **kinds)
