@@ -5,7 +5,9 @@ number of rows, the columns and the precision alone, and so do the bits of every
 blocks come from a short list, so that data of another length rarely compile anything anew.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -21,6 +23,9 @@ FEWEST_ROWS, MOST_ROWS = 256, 8192
 
 GROUPS = 64
 """Groups of blocks, at most: each sends its sums, and devices share no group."""
+
+
+Block = Callable[[Any, Float[Array, "d rows"], Float[Array, " rows"]], Any]
 
 
 class Layout(NamedTuple):
@@ -69,8 +74,45 @@ def rounded_up(count: int, bits: int) -> int:
     return -(-count // step) * step
 
 
-class Blocks(eqx.Module):
-    """Data in blocks, a column of x a row of memory; padding has sample weight 0."""
+class Data(eqx.Module):
+    """Rows with sample weights as the one pass sums over them, wherever they are."""
+
+    @property
+    @abstractmethod
+    def num_rows(self) -> int:
+        """Rows, padding included."""
+
+    @abstractmethod
+    def group_sums(self, block: Block, shared: Any) -> Any:
+        """What every group adds up to, along a leading axis of arrays."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[None]:
+        """Within it, what goes wrong with a file is raised as itself."""
+
+    def sums(self, block: Block, shared: Any) -> Any:
+        """What `block(shared, x [d rows], sample_weights [rows])` makes of all blocks, added up."""
+        sums = self.group_sums(block, shared)
+        return jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), sums)
+
+
+def added(block: Block, shared: Any, nothing: Any, x: Array, sample_weights: Array) -> Any:
+    """`nothing`, and after it what these blocks add to it, one after another."""
+
+    def add(carry: Any, one: tuple[Array, Array]) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, carry, block(shared, *one)), None
+
+    return jax.lax.scan(add, nothing, (x, sample_weights))[0]
+
+
+def nothing(block: Block, shared: Any, x: Any, sample_weights: Any) -> Any:
+    """Zeros in the shapes of what a block of these shapes adds."""
+    shapes = jax.eval_shape(block, shared, x, sample_weights)
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+
+class Blocks(Data):
+    """Data in memory in blocks, a column of x a row of memory; padding has sample weight 0."""
 
     x: Float[Array, "blocks d rows"]
     sample_weights: Float[Array, "blocks rows"]
@@ -78,27 +120,23 @@ class Blocks(eqx.Module):
     """Blocks of a group."""
 
     @property
+    def num_rows(self) -> int:
+        return self.sample_weights.size
+
+    @property
     def total(self) -> Float[Array, ""]:
         """The sum of the sample weights: the n of means, BIC and stopping rules."""
         return jnp.sum(self.sample_weights)
 
-    def sums(self, block: Callable[..., Any], shared: Any) -> Any:
-        """What `block(shared, x, sample_weights)` makes of every block, added up."""
-        return added(self.group_sums(block, shared))
+    def reading(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
-    def group_sums(self, block: Callable[..., Any], shared: Any) -> Any:
-        """What every group adds up to, along a leading axis of arrays."""
-
-        def add(carry: Any, one: tuple[Array, Array]) -> tuple[Any, None]:
-            return jax.tree.map(jnp.add, carry, block(shared, *one)), None
-
+    def group_sums(self, block: Block, shared: Any) -> Any:
         def group(blocks: tuple[Array, Array]) -> Any:
             first = jax.tree.map(lambda leaf: leaf[0], blocks)
             if self.group == 1:
                 return block(shared, *first)
-            shapes = jax.eval_shape(block, shared, *first)
-            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-            return jax.lax.scan(add, nothing, blocks)[0]
+            return added(block, shared, nothing(block, shared, *first), *blocks)
 
         def cut(leaf: Array) -> Array:
             return leaf.reshape(-1, self.group, *leaf.shape[1:])
@@ -108,11 +146,6 @@ class Blocks(eqx.Module):
             alone = group(jax.tree.map(lambda leaf: leaf[0], groups))
             return jax.tree.map(lambda leaf: leaf[None], alone)
         return jax.lax.map(group, groups)
-
-
-def added(sums: Any) -> Any:
-    """The sums of groups, in their order."""
-    return jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), sums)
 
 
 def in_blocks(

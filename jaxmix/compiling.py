@@ -45,7 +45,7 @@ def is_small(problem: Problem, num_statistics: int) -> bool:
         problem: data in blocks.
         num_statistics: entries k f of the table of expected sufficient statistics.
     """
-    return problem.data.sample_weights.size * num_statistics <= SMALL
+    return problem.data.num_rows * num_statistics <= SMALL
 
 
 def compiled_advance(problem: Problem, num_statistics: int) -> jax.stages.Wrapped:

@@ -108,10 +108,11 @@ def fit(
             raise TypeError("inside jit or vmap a fit has no on_step, record or resume")
         return _traced_fit(x, start, method, stop, prior, ridge, fixed, sample_weights, missing)
     problem, columns = check_problem(x, start, method, prior, ridge, fixed, sample_weights, missing)
-    loop, stop = _open(problem, method, stop, start, resume)
-    traces = [start_trace(loop) if resume is None else result_trace(resume)]
-    loop, traces, path = _run(problem, method, stop, loop, traces, on_step, record)
-    closing = compiled_close(problem, method.finish(loop.state), loop.evaluation)
+    with problem.data.reading():
+        loop, stop = _open(problem, method, stop, start, resume)
+        traces = [start_trace(loop) if resume is None else result_trace(resume)]
+        loop, traces, path = _run(problem, method, stop, loop, traces, on_step, record)
+        closing = compiled_close(problem, method.finish(loop.state), loop.evaluation)
     trace = jax.tree.map(lambda *parts: np.concatenate(parts), *traces)
     return assemble(problem, method, stop, loop, closing, trace, path, columns)
 

@@ -27,6 +27,7 @@ from jaxmix.precision import precision_of
 from jaxmix.prior import Prior
 from jaxmix.problem import MISSING_ROWS, Problem, surroundings
 from jaxmix.sources import InMemory, Source, in_memory, survey
+from jaxmix.streaming import streamed
 
 compiled_surroundings = jax.jit(surroundings)
 
@@ -50,10 +51,11 @@ def check_problem(
     checks.check_penalty_of(family, prior, ridge)
     if missing:
         family.require_incomplete()
-    family.check(source.values, columns)
+    if isinstance(source, InMemory):
+        family.check(source.values, columns)
     rows = MISSING_ROWS if missing else None
     cut = layout(n, d, precision_of(source.dtype).itemsize, rows)
-    seen = survey(source, cut, missing, partial(_check_under, start))
+    seen = survey(source, cut, missing, partial(_check_part, start, source))
     checks.check_start(start, d, seen.total)
     kinds = {"fixed": fixed, "hard": method.hard, "missing": missing}
     problem = pose(source, seen, cut, prior, ridge, family.centered, **kinds)
@@ -64,8 +66,15 @@ def check_problem(
     return problem, columns
 
 
-def as_source(x: Any, sample_weights: Any, missing: bool) -> InMemory:
-    """Valid rows and sample weights."""
+def as_source(x: Any, sample_weights: Any, missing: bool) -> Source:
+    """Valid rows and sample weights, or the stream that will give them."""
+    if isinstance(x, Source):
+        if missing or sample_weights is not None:
+            raise TypeError(
+                "a stream takes no missing=True, and its sample weights from a column: "
+                "data.stream(path, sample_weights=...)"
+            )
+        return x
     values, columns = as_incomplete(x) if missing else as_matrix(x)
     weights = None if sample_weights is None else as_sample_weights(sample_weights, len(values))
     if missing:
@@ -73,8 +82,10 @@ def as_source(x: Any, sample_weights: Any, missing: bool) -> InMemory:
     return InMemory(values, weights, columns)
 
 
-def _check_under(start: Mixture, x: np.ndarray) -> None:
-    """Raise for a row that a start on the boundary of its parameters calls impossible."""
+def _check_part(start: Mixture, source: Source, x: np.ndarray) -> None:
+    """Raise for rows that are none of the family's, or impossible under a start on the boundary."""
+    if not isinstance(source, InMemory):
+        start.family.check(x, source.columns)
     if bool(start.family.at_boundary):
         advice = "the start; give it rates and probabilities above 0"
         check_possible(start.log_prob(x), x, advice)
@@ -97,4 +108,5 @@ def pose(
     center = np.where(np.array(centered), mean, np.zeros_like(mean))
     total = np.asarray(seen.total, dtype)
     around = compiled_surroundings(center, mean, pooled, total, prior, ridge)
-    return Problem(in_memory(source, cut, center), **around, **kinds)
+    data = in_memory if isinstance(source, InMemory) else streamed
+    return Problem(data(source, cut, center), **around, **kinds)

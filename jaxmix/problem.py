@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from jaxmix.blocks import Blocks, in_blocks
+from jaxmix.blocks import Blocks, Data, in_blocks
 from jaxmix.families import Family
 from jaxmix.families.base import Coordinates, Features, Incomplete
 from jaxmix.mixture import Mixture
@@ -50,7 +50,7 @@ class Evaluation(eqx.Module):
 class Problem(eqx.Module):
     """Data, sample weights, penalties and fixed parts: one objective for every method."""
 
-    data: Blocks
+    data: Data
     center: Float[Array, " d"]
     pooled: Float[Array, "d d"]
     """Covariance of all the data: the metric in which components count as collapsed."""
@@ -66,6 +66,16 @@ class Problem(eqx.Module):
     widened: bool = eqx.field(static=True, default=False)
     """Whether the ridge widens the M-step's covariances and nothing else, and a component of any
     size may live: scikit-learn's reading, under which EM climbs no objective."""
+
+    @property
+    def blocks(self) -> Blocks:
+        """The data in memory; TypeError where they are a stream."""
+        if not isinstance(self.data, Blocks):
+            raise TypeError(
+                "this needs all rows in memory, and the data are a stream; give it an array, such "
+                "as a sample of the rows"
+            )
+        return self.data
 
     @property
     def _ridge(self) -> Float[Array, ""]:
@@ -109,7 +119,7 @@ class Problem(eqx.Module):
         """The marginal log-likelihood without any penalty, in nats."""
         return autodiff_log_likelihood(self.features(mixture), mixture.natural(), self.data)
 
-    def expect(self, mixture: Mixture, rows: Blocks) -> Pass:
+    def expect(self, mixture: Mixture, rows: Data) -> Pass:
         """Log-likelihood and expected statistics of some of the rows, a batch of a pass."""
         table = mixture.natural(self._ridge)
         return expected_statistics(self.features(mixture), table, rows)

@@ -161,9 +161,8 @@ def responsibilities_entropy(problem: Problem, mixture: Mixture) -> Float[Array,
     """
     features, table = problem.features(mixture), mixture.natural()
 
-    def block(data: tuple[Array, Array]) -> Array:
-        x, weights = data
+    def block(table: Array, x: Array, weights: Array) -> Array:
         logs = jax.nn.log_softmax(expectation(features, table, x)[0], axis=0)
         return -jnp.vdot(weights, jnp.sum(jnp.exp(logs) * jnp.maximum(logs, -1e3), axis=0))
 
-    return jnp.sum(jax.lax.map(block, (problem.data.x, problem.data.sample_weights)))
+    return problem.data.sums(block, table)

@@ -16,7 +16,7 @@ from jax.custom_derivatives import SymbolicZero
 from jax.lax import Precision
 from jaxtyping import Array, Float
 
-from jaxmix.blocks import Blocks
+from jaxmix.blocks import Data
 from jaxmix.families.base import Expectation, Features, Incomplete
 
 Table = Float[Array, "k f"]
@@ -57,7 +57,7 @@ def expectation(
     return jnp.matmul(table, phi, precision=Precision.HIGHEST), statistics
 
 
-def plain_pass(features: Features | Incomplete, assign: Assign, table: Table, data: Blocks) -> Pass:
+def plain_pass(features: Features | Incomplete, assign: Assign, table: Table, data: Data) -> Pass:
     """Log-likelihood and statistics by a scan over blocks that any kind of autodiff can take apart.
 
     A block is computed again in the reverse sweep, so that no derivative holds [n k] numbers.
@@ -72,23 +72,30 @@ def plain_pass(features: Features | Incomplete, assign: Assign, table: Table, da
     return data.sums(block, table)
 
 
-def expected_statistics(features: Features | Incomplete, table: Table, data: Blocks) -> Pass:
+def expected_statistics(features: Features | Incomplete, table: Table, data: Data) -> Pass:
     """The E-step: log-likelihood and responsibility-weighted features."""
     return plain_pass(features, soft, table, data)
 
 
-def classified_statistics(features: Features | Incomplete, table: Table, data: Blocks) -> Pass:
+def classified_statistics(features: Features | Incomplete, table: Table, data: Data) -> Pass:
     """The hard E-step: classification log-likelihood and features summed by assignment."""
     return plain_pass(features, hard, table, data)
 
 
-def differentiated_statistics(features: Features | Incomplete, table: Table, data: Blocks) -> Pass:
-    """The same statistics by reverse-mode autodiff of the log-likelihood, without any identity."""
-    return jax.value_and_grad(partial(autodiff_log_likelihood, features))(table, data)
+def differentiated_statistics(features: Features | Incomplete, table: Table, data: Data) -> Pass:
+    """The same statistics by reverse-mode autodiff of every block, without any identity."""
+
+    def block(table: Table, x: Float[Array, "d rows"], weights: Float[Array, " rows"]) -> Pass:
+        def log_likelihood(table: Table) -> Float[Array, ""]:
+            return jnp.vdot(soft(expectation(features, table, x)[0])[0], weights)
+
+        return jax.value_and_grad(log_likelihood)(table)
+
+    return data.sums(block, table)
 
 
 def autodiff_log_likelihood(
-    features: Features | Incomplete, table: Table, data: Blocks
+    features: Features | Incomplete, table: Table, data: Data
 ) -> Float[Array, ""]:
     """The log-likelihood of a table of natural parameters, for plain autodiff."""
     return plain_pass(features, soft, table, data)[0]
@@ -96,7 +103,7 @@ def autodiff_log_likelihood(
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def marginal_log_likelihood(
-    features: Features | Incomplete, table: Table, data: Blocks
+    features: Features | Incomplete, table: Table, data: Data
 ) -> Float[Array, ""]:
     """The log-likelihood of a table of natural parameters, with Fisher's identity as its rule."""
     return autodiff_log_likelihood(features, table, data)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any, Unpack
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxmix.inference.posing import Options, Posed, pose
@@ -48,13 +47,11 @@ def complete(posed: Posed) -> Matrix:
 def outer_products(posed: Posed) -> Matrix:
     """The sum over rows of squared scores, each as often as its sample weight says."""
 
-    def block(rows: tuple[Array, Array]) -> Matrix:
-        x, weights = rows
+    def block(posed: Posed, x: Array, weights: Array) -> Matrix:
         scores = row_scores(posed, x)
         return (scores * weights) @ scores.T
 
-    data = posed.problem.data
-    return jnp.sum(jax.lax.map(block, (data.x, data.sample_weights)), axis=0)
+    return posed.problem.data.sums(block, posed)
 
 
 def row_scores(posed: Posed, x: Float[Array, "d rows"]) -> Float[Array, "p rows"]:

@@ -129,16 +129,14 @@ def missing_by_scores(posed: Posed) -> Matrix:
 
     slopes = jax.jacfwd(table)(posed.vector)  # [k f p]
 
-    def block(rows: tuple[Array, Array]) -> Matrix:
-        x, weights = rows
+    def block(vector: Array, x: Array, weights: Array) -> Matrix:
         phi = mixture.family.features(x)
-        shares = jax.nn.softmax(table(posed.vector) @ phi, axis=0)
+        shares = jax.nn.softmax(table(vector) @ phi, axis=0)
         scores = jnp.einsum("kfp,fn->knp", slopes, phi)
         centered = scores - jnp.einsum("kn,knp->np", shares, scores)
         return jnp.einsum("kn,knp,knq->pq", shares * weights, centered, centered)
 
-    data = problem.data
-    return jnp.sum(jax.lax.map(block, (data.x, data.sample_weights)), axis=0)
+    return problem.data.sums(block, posed.vector)
 
 
 def oakes(

@@ -78,7 +78,7 @@ def influence(mixture: Mixture, x: Any, **options: Unpack[Options]) -> Influence
     posed, seen = _seen(mixture, x, options)
     scores = _scores(posed)[: len(x)]
     vectors = scores @ seen.root @ seen.root.T
-    weights = jnp.ravel(posed.problem.data.sample_weights)[: len(x)]
+    weights = jnp.ravel(posed.problem.blocks.sample_weights)[: len(x)]
     moves = vectors @ derivatives(user_parts, posed).T
     parts = jax.vmap(ravel_pytree(user_parts(mixture))[1])(moves)
     return Influence(parts, vectors, weights * jnp.sum(vectors * scores, axis=1))
@@ -107,7 +107,7 @@ def infinitesimal_jackknife(mixture: Mixture, x: Any, **options: Unpack[Options]
     Source: Jaeckel (1972), Bell Laboratories; notes/differentiable-em.md, eq. 8.
     """
     posed, seen = _seen(mixture, x, options)
-    weights = jnp.ravel(posed.problem.data.sample_weights)[:, None]
+    weights = jnp.ravel(posed.problem.blocks.sample_weights)[:, None]
     slopes = derivatives(user_parts, posed)
     moves = _scores(posed) @ seen.root @ seen.root.T @ slopes.T
     covariance = moves.T @ (weights * moves)
@@ -185,7 +185,7 @@ def _seen(mixture: Mixture, x: Any, options: Options) -> tuple[Posed, Spectrum]:
 @jax.jit
 def _scores(posed: Posed) -> Rows:
     """The gradient's derivative in every row's sample weight, padding included."""
-    blocks = jax.lax.map(lambda x: row_scores(posed, x), posed.problem.data.x)
+    blocks = jax.lax.map(lambda x: row_scores(posed, x), posed.problem.blocks.x)
     scores = jnp.swapaxes(blocks, 1, 2).reshape(-1, posed.free.size)
     return scores + _mean_moves(posed, jnp.zeros(())) @ _pull_of_mean(posed).T
 
@@ -201,7 +201,7 @@ class _Row(NamedTuple):
 @jax.jit
 def _left_out(posed: Posed) -> LeaveOneOut:
     """Every row, padding included, under the mixture without it."""
-    penalty, weights = posed.problem.penalty, jnp.ravel(posed.problem.data.sample_weights)
+    penalty, weights = posed.problem.penalty, jnp.ravel(posed.problem.blocks.sample_weights)
     means = penalty.mean - weights[:, None] * _mean_moves(posed, weights)
     means = jnp.where(penalty.mean_is_given, penalty.mean, means)
     point = jnp.ravel(posed.statistics(posed.vector))
@@ -259,7 +259,7 @@ def _row_pass(
 
 
 def _rows(posed: Posed) -> Float[Array, "rows d"]:
-    x = posed.problem.data.x
+    x = posed.problem.blocks.x
     return jnp.swapaxes(x, 1, 2).reshape(-1, x.shape[1])
 
 
@@ -267,7 +267,7 @@ def _mean_moves(posed: Posed, left_out: Float[Array, "..."]) -> Float[Array, "ro
     """How the data's mean moves with each row's weight, while `left_out` of it goes."""
     x, mean = _rows(posed), posed.problem.penalty.mean
     seen = ~jnp.isnan(x)
-    totals = jnp.ravel(posed.problem.data.sample_weights) @ seen
+    totals = jnp.ravel(posed.problem.blocks.sample_weights) @ seen
     rest = totals - jnp.broadcast_to(left_out, len(x))[:, None]
     return jnp.where(seen & (rest > 0), (x - mean) / jnp.where(rest > 0, rest, 1.0), 0.0)
 

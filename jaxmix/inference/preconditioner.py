@@ -98,7 +98,7 @@ def _gaussian(mixture: Mixture) -> Gaussian:
 
 def _slopes(posed: Posed, family: Gaussian) -> Parts:
     """Derivatives of the textbook log-likelihood in the parameters as users write them."""
-    mixture, data, (k, d) = posed.mixture, posed.problem.data, family.shape
+    mixture, data, (k, d) = posed.mixture, posed.problem.blocks, family.shape
     rows = jnp.swapaxes(data.x, 1, 2).reshape(-1, d)
 
     def log_likelihood(parts: Parts) -> Float[Array, ""]:

@@ -61,7 +61,7 @@ class IncrementalEM(Method):
 
     @jax.jit
     def _expect_all(self, problem: Problem, mixture: Mixture) -> Float[Array, "batches k f"]:
-        batches = partition(problem.data, self.seed, self.num_batches)
+        batches = partition(problem.blocks, self.seed, self.num_batches)
 
         def expect(j: Int[Array, ""]) -> Float[Array, "k f"]:
             return problem.expect(mixture, batches.batch(j))[1]
@@ -69,7 +69,7 @@ class IncrementalEM(Method):
         return jax.lax.map(expect, jnp.arange(self.num_batches))
 
     def step(self, problem: Problem, state: IncrementalState) -> tuple[IncrementalState, Info]:
-        batches = partition(problem.data, self.seed, self.num_batches)
+        batches = partition(problem.blocks, self.seed, self.num_batches)
 
         def visit(
             j: Int[Array, ""], carry: tuple[IncrementalState, Float[Array, "k f"]]

@@ -106,7 +106,7 @@ class OnlineEM(Method):
 
     def step(self, problem: Problem, state: OnlineState) -> tuple[OnlineState, Info]:
         number = state.num_epochs
-        epoch = epoch_in_batches(problem.data, self.seed, number, self.batch_size)
+        epoch = epoch_in_batches(problem.blocks, self.seed, number, self.batch_size)
 
         def visit(j: Int[Array, ""], running: Running) -> Running:
             middle = jnp.where(number == 0, epoch.num_batches // 2, 0)

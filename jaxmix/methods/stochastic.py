@@ -96,7 +96,7 @@ class StochasticGradient(Method):
 
     def step(self, problem: Problem, state: StochasticState) -> tuple[StochasticState, Info]:
         number = state.num_epochs
-        epoch = epoch_in_batches(problem.data, self.seed, number, self.batch_size)
+        epoch = epoch_in_batches(problem.blocks, self.seed, number, self.batch_size)
 
         def visit(j: Int[Array, ""], state: StochasticState) -> StochasticState:
             return self._visit(problem, state, epoch.sample(j))

@@ -1,0 +1,73 @@
+"""Fits to data that are read block by block: the bits of a fit in memory, by every kind of pass."""
+
+import numpy as np
+import pytest
+from helpers import METHODS
+
+import jaxmix as jm
+from jaxmix import blocks, sources
+
+N, D = 3000, 2
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(N, D)) + 4.0 * RNG.integers(0, 2, (N, 1)) + 100.0
+WEIGHTS = RNG.integers(0, 3, N).astype(float)
+STOP = jm.Stop("gap", 1e-9, 6)
+
+
+class Table:
+    """A source that counts how often rows are read."""
+
+    columns, dtype, shape = ("x1", "x2"), np.dtype(float), (N, D)
+
+    def __init__(self, weighted=False, broken_after=None):
+        self.weighted, self.reads, self.broken_after = weighted, [], broken_after
+
+    def rows(self, start, stop):
+        self.reads.append((start, stop))
+        if self.broken_after is not None and len(self.reads) > self.broken_after:
+            raise ValueError("the disk is gone")
+        return X[start:stop]
+
+    def weights(self, start, stop):
+        return WEIGHTS[start:stop] if self.weighted else None
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    """Blocks so short that the data make groups of several pages."""
+    monkeypatch.setattr(blocks, "MOST_ROWS", 32)
+    monkeypatch.setattr(blocks, "FEWEST_ROWS", 16)
+    monkeypatch.setattr(blocks, "GROUPS", 16)
+    monkeypatch.setattr(sources, "READ_BYTES", 4 * 32 * D * 8)
+
+
+def assert_same_bits(one, other):
+    for name in ("objective", "log_likelihood", "gap", "gradient_norm", "history"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    np.testing.assert_array_equal(one.mixture.means, other.mixture.means)
+    np.testing.assert_array_equal(one.mixture.covariances, other.mixture.covariances)
+
+
+@pytest.mark.parametrize("name", ["em", "adam by autodiff", "lbfgs", "newton"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_stream_is_fitted_to_the_bits_of_an_array(name, weighted):
+    start = jm.initialize(X, 2, seed=0)
+    weights = WEIGHTS if weighted else None
+    whole = jm.fit(X, start, METHODS[name].method, stop=STOP, sample_weights=weights)
+    streamed = jm.fit(Table(weighted), start, METHODS[name].method, stop=STOP)
+    assert_same_bits(streamed, whole)
+    assert streamed.cost.passes == whole.cost.passes
+
+
+def test_a_stream_is_read_once_a_pass():
+    table = Table()
+    result = jm.fit(table, jm.initialize(X, 2, seed=0), stop=jm.Stop("gap", 1e-9, 5))
+    rows = sum(stop - start for start, stop in table.reads)
+    # The survey, twice the start (once by the method), five steps, the close; a page read ahead.
+    assert int(result.num_steps) == 5
+    assert 9 * N <= rows <= 9 * N + 4 * 32
+
+
+def test_a_file_that_fails_in_the_middle_is_reported_as_itself():
+    with pytest.raises(ValueError, match="the disk is gone"):
+        jm.fit(Table(broken_after=60), jm.initialize(X, 2, seed=0), stop=STOP)
