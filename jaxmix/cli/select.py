@@ -18,7 +18,7 @@ class Select:
     """Fit families and numbers of components from many starts, and compare them."""
 
     data: tyro.conf.Positional[str] = "faithful"
-    """A bundled table (faithful, galaxies, iris, hasselblad, linkage), or a csv, npy or parquet file,
+    """A bundled table (faithful, galaxies, iris, hasselblad, linkage), a csv, npy or parquet file,
     or the pixels of a png or jpg."""
 
     ks: str = "1-4"
