@@ -5,7 +5,7 @@ Everything a mixture cannot be fitted to is refused here, with a message that sa
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,12 +99,58 @@ def as_matrix(x: Any, name: str = "x", missing: bool = False) -> tuple[np.ndarra
     else:
         entries = _entries(x, name)
         parts, columns = [entries], _column_names(x, entries.shape[1])
-    _refuse_empty(parts, name)
-    floats = [
-        _floats(part, _entry_namer(name, columns, first_column), missing)
-        for first_column, part in enumerate(parts)
-    ]
-    return (floats[0] if len(floats) == 1 else np.concatenate(floats, axis=1)), columns
+    if not columns:
+        check_shape((0, 0), name)
+    return as_floats(parts, tuple(enumerate(columns)), name, missing), columns
+
+
+def as_floats(
+    parts: Sequence[np.ndarray],
+    columns: Sequence[tuple[int, str]],
+    name: str = "x",
+    missing: bool = False,
+    first_row: int = 0,
+) -> np.ndarray:
+    """Turn some rows of columns, as they are stored, into finite floats.
+
+    Args:
+        parts: arrays [m c], side by side the d columns; as many as there are dtypes, or one.
+        columns: d pairs of a column's place in the whole data and its name, for messages.
+        name: what error messages call the data.
+        missing: whether NaN may stay.
+        first_row: where these rows begin in the whole data, for messages.
+
+    Returns:
+        The rows [m d]; float32 where all is stored so, as in `as_matrix`.
+
+    Raises:
+        ValueError, TypeError: for entries that `as_matrix` refuses.
+
+    Example:
+        >>> as_floats([np.array([[1], [2]])], [(0, "age")])
+        array([[1.],
+               [2.]])
+    """
+    floats, begin = [], 0
+    for part in parts:
+        entry_name = _entry_namer(name, columns[begin : begin + part.shape[1]], first_row)
+        floats.append(_floats(part, entry_name, missing))
+        begin += part.shape[1]
+    return floats[0] if len(floats) == 1 else np.concatenate(floats, axis=1)
+
+
+def check_shape(shape: Sequence[int], name: str) -> None:
+    """Raise unless this is the shape of at least one row of at least one column, [n d] or [n]."""
+    if not shape:
+        raise TypeError(f"expected rows of numbers for {name}, got a single number")
+    if len(shape) > 2:
+        raise ValueError(
+            f"expected {name} of shape [n d] or [n], got {len(shape)} dimensions "
+            f"{tuple(shape)}; reshape it to one row an observation"
+        )
+    if 0 in shape:
+        what = "columns" if shape[-1] == 0 and len(shape) == 2 else "rows"
+        raise ValueError(f"{name} has no {what}; expected at least one row and one column")
 
 
 def as_sample_weights(sample_weights: Any, n: int) -> np.ndarray:
@@ -131,14 +177,19 @@ def as_sample_weights(sample_weights: Any, n: int) -> np.ndarray:
             f"expected {n} sample_weights, one a row of x, got shape {np.shape(sample_weights)}"
         )
     weights = matrix[:, 0].astype(np.float64)
-    if (weights < 0).any():
-        row = int(np.argmax(weights < 0))
-        raise ValueError(
-            f"sample_weights[{row}] is {weights[row]:g}; expected counts or weights >= 0"
-        )
+    refuse_negative(weights)
     if not weights.any():
         raise ValueError("all sample_weights are zero; give at least one row a positive weight")
     return weights
+
+
+def refuse_negative(weights: np.ndarray, name: str = "sample_weights", first_row: int = 0) -> None:
+    """Raise where one of these sample weights, which begin at `first_row`, is negative."""
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        raise ValueError(
+            f"{name}[{row + first_row}] is {weights[row]:g}; expected counts or weights >= 0"
+        )
 
 
 def as_level(value: Any) -> float:
@@ -198,13 +249,6 @@ def _refuse_masked_or_sparse(x: Any, name: str) -> None:
         )
 
 
-def _refuse_empty(parts: list[np.ndarray], name: str) -> None:
-    num_columns = sum(part.shape[1] for part in parts)
-    if num_columns == 0 or parts[0].shape[0] == 0:
-        what = "columns" if num_columns == 0 else "rows"
-        raise ValueError(f"{name} has no {what}; expected at least one row and one column")
-
-
 def _frame_columns(frame: Any, name: str) -> tuple[list[np.ndarray], tuple[str, ...]]:
     columns = tuple(str(column) for column in frame.columns)
     for column in columns:
@@ -230,6 +274,11 @@ def _column_names(x: Any, d: int) -> tuple[str, ...]:
     return column_names(d)
 
 
+def exceeds_exact(integers: np.ndarray) -> np.ndarray:
+    """Which integers are so large that floats would round them."""
+    return (integers > LARGEST_EXACT_INTEGER) | (integers < -LARGEST_EXACT_INTEGER)
+
+
 def column_names(d: int) -> tuple[str, ...]:
     """Names of columns that have none: x1 to xd."""
     return tuple(f"x{column + 1}" for column in range(d))
@@ -242,11 +291,7 @@ def _entries(x: Any, name: str) -> np.ndarray:
             f"expected rows of numbers for {name} (an array, lists or a data frame), "
             f"got {type(x).__name__}"
         )
-    if entries.ndim > 2:
-        raise ValueError(
-            f"expected {name} of shape [n d] or [n], got {entries.ndim} dimensions "
-            f"{entries.shape}; reshape it to one row an observation"
-        )
+    check_shape(entries.shape, name)
     return entries[:, None] if entries.ndim == 1 else entries
 
 
@@ -278,14 +323,12 @@ def _describe_ragged(x: Any, name: str) -> str:
 
 
 def _entry_namer(
-    name: str, columns: tuple[str, ...], first_column: int
+    name: str, columns: Sequence[tuple[int, str]], first_row: int
 ) -> Callable[[np.ndarray], str]:
     def entry_name(bad: np.ndarray) -> str:
         row, column = np.argwhere(bad)[0]
-        column += first_column
-        return (
-            f"{name}[{row}, {column}] (row {row} counting from 0, column {str(columns[column])!r})"
-        )
+        row, (place, title) = row + first_row, columns[column]
+        return f"{name}[{row}, {place}] (row {row} counting from 0, column {str(title)!r})"
 
     return entry_name
 
@@ -305,7 +348,7 @@ def _floats(
             "convert this column or leave it out"
         )
     if kind in "iu":
-        large = (entries > LARGEST_EXACT_INTEGER) | (entries < -LARGEST_EXACT_INTEGER)
+        large = exceeds_exact(entries)
         if large.any():
             raise _large_integer_error(entry_name(large))
     dtype = np.float32 if dtype_name in _STORED_AS_FLOAT32 else np.float64

@@ -1,8 +1,12 @@
 """Tables, readers, generators and standardization, against published numbers and SciPy."""
 
 import io
+import sys
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import scipy.stats
 from hypothesis import example, given, settings
@@ -278,13 +282,53 @@ def test_truncated_npy_is_refused_at_every_length(tmp_path):
             data.read(tmp_path / "bad.npy")
 
 
+def test_parquet_is_read_as_pandas_reads_it(tmp_path):
+    frame = pd.DataFrame(
+        {"a": [1.5, None, 3.0], "kind": ["u", "v", "w"], "b": [1, 2, 3], "w": [True, False, True]},
+        index=[7, 8, 9],
+    )
+    frame.to_parquet(tmp_path / "some.parquet")
+    table, left_out = data.read(tmp_path / "some.parquet", None, "kind", "w", missing=True)
+    np.testing.assert_array_equal(table.x, frame[["a", "b"]].to_numpy())
+    np.testing.assert_array_equal(table.sample_weights, [1, 0, 1])
+    assert (table.columns, table.labels.tolist(), left_out) == (("a", "b"), ["u", "v", "w"], ())
+    _, left_out = data.read(tmp_path / "some.parquet", missing=True)
+    assert left_out == ("kind",)
+    frame.assign(kind=["u", None, "w"]).to_parquet(tmp_path / "some.parquet")
+    with pytest.raises(ValueError, match="label of row 1 is missing"):
+        data.read(tmp_path / "some.parquet", labels="kind", missing=True)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [pa.array([1.5, 2.5]).cast(pa.decimal128(5, 2)), pa.array([1.5, 2.5]).dictionary_encode()],
+)
+def test_parquet_of_other_numbers(tmp_path, column):
+    pq.write_table(pa.table({"a": column}), tmp_path / "some.parquet")
+    np.testing.assert_array_equal(data.read(tmp_path / "some.parquet")[0].x, [[1.5], [2.5]])
+
+
+def test_parquet_of_what_are_no_numbers_is_refused(tmp_path):
+    days = pa.array([1, 2]).cast(pa.timestamp("s"))
+    pq.write_table(pa.table({"day": days}), tmp_path / "some.parquet")
+    with pytest.raises(TypeError, match=r"'day'\) has dtype datetime64"):
+        data.read(tmp_path / "some.parquet")
+
+
+def test_without_pyarrow_parquet_asks_for_it(tmp_path, monkeypatch):
+    pq.write_table(pa.table({"a": [1.0]}), tmp_path / "some.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(ValueError, match=r"need pyarrow; pip install jaxmix\[parquet\]"):
+        data.read(tmp_path / "some.parquet")
+
+
 CELLS = st.sampled_from(["1", "-2.5", "a", "", '"', "nan", " ", "1,5", "9" * 20, "1_0"])
 
 
 @settings(max_examples=200)
 @example(suffix=".npy", content=b"\x93NUMPY\x01\x00\x20\x00" + b"[" * 32)
 @given(
-    suffix=st.sampled_from([".csv", ".npy"]),
+    suffix=st.sampled_from([".csv", ".npy", ".parquet"]),
     content=st.binary(max_size=60)
     | st.lists(CELLS, max_size=12).map(lambda cells: "\n,;".join(cells).encode())
     | st.binary(max_size=40).map(lambda tail: b"\x93NUMPY\x01\x00\x20\x00" + tail),

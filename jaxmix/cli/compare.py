@@ -17,8 +17,8 @@ class Compare:
     """Fit one mixture by several methods from the same starts, and compare them."""
 
     data: tyro.conf.Positional[str] = "faithful"
-    """A bundled table (faithful, galaxies, iris, hasselblad, linkage), or a csv or npy file, or the
-    pixels of a png or jpg."""
+    """A bundled table (faithful, galaxies, iris, hasselblad, linkage), a csv, npy or parquet file,
+    or the pixels of a png or jpg."""
 
     k: int = 2
     """Number of components."""

@@ -34,7 +34,7 @@ class Demo:
     """The program's arguments, as in a call: "2, 3" or "x1=2, x2=3"; 1 each when left out."""
 
     data: Annotated[str | None, _shown_as("DATA")] = None
-    """Of mixtures: a bundled table, or a csv or npy file; the lecture's when left out."""
+    """Of mixtures: a bundled table, or a csv, npy or parquet file; the lecture's when left out."""
 
     columns: str | None = None
     """Names of the columns to use, separated by commas; all numeric ones when left out."""

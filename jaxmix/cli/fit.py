@@ -17,8 +17,8 @@ class Fit:
     """Fit one mixture from several starts, and write it with its numbers."""
 
     data: tyro.conf.Positional[str] = "faithful"
-    """A bundled table (faithful, galaxies, iris, hasselblad, linkage), or a csv or npy file, or the
-    pixels of a png or jpg."""
+    """A bundled table (faithful, galaxies, iris, hasselblad, linkage), a csv, npy or parquet file,
+    or the pixels of a png or jpg."""
 
     k: int = 2
     """Number of components."""

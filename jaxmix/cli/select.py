@@ -18,8 +18,8 @@ class Select:
     """Fit families and numbers of components from many starts, and compare them."""
 
     data: tyro.conf.Positional[str] = "faithful"
-    """A bundled table (faithful, galaxies, iris, hasselblad, linkage), or a csv or npy file, or the
-    pixels of a png or jpg."""
+    """A bundled table (faithful, galaxies, iris, hasselblad, linkage), a csv, npy or parquet file,
+    or the pixels of a png or jpg."""
 
     ks: str = "1-4"
     """Numbers of components: a range such as 1-4, or numbers separated by commas, or both."""

@@ -17,7 +17,7 @@ def named_table(
     """Load a bundled table or read a file, with a word on what was left out.
 
     Args:
-        name: a bundled table, or a csv, npy, png or jpg file.
+        name: a bundled table, or a csv, npy, parquet, png or jpg file.
         columns: names of the columns to use, separated by commas; all numeric ones if None.
         labels: the column that holds known classes.
         sample_weights: the column of a file that says how often each row was seen.

@@ -3,8 +3,6 @@
 A cell is text until a column of numbers is asked for, so that every message can name its line.
 """
 
-import csv
-import io
 import math
 import re
 from pathlib import Path
@@ -12,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxmix.inputs import LARGEST_EXACT_INTEGER
+from jaxmix.data.text_parts import Part, text_parts
+from jaxmix.inputs import LARGEST_EXACT_INTEGER, column_names
 
 MISSING = ("", "na", "n/a", "nan", "null")
 """Cells, in any case, that stand for missing entries where these are allowed."""
 
-_DELIMITERS = (",", "\t", ";")
 _LET_IT_BE_MISSING = "or let it be missing (missing=True; --missing where a command has it)"
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER_WITH_COMMA = re.compile(r"[+-]?\d+(,\d+)+(\.\d+)?")
@@ -31,6 +29,7 @@ class Sheet(NamedTuple):
         names: d column names.
         rows: n rows of d cells, without surrounding blanks.
         lines: n line numbers of the rows in the file, counting from 1.
+        head: number of the line of names, or of the first row where there is none.
         has_header: whether the names stand in the file.
         delimiter: what separates cells.
     """
@@ -39,6 +38,7 @@ class Sheet(NamedTuple):
     names: tuple[str, ...]
     rows: list[list[str]]
     lines: list[int]
+    head: int
     has_header: bool
     delimiter: str
 
@@ -64,19 +64,30 @@ def read_sheet(path: Path) -> Sheet:
         ValueError: if the file is empty, binary or a header alone, if its first line is neither
             a header nor data, or if rows differ in length.
     """
-    text = _text(path)
-    delimiter = _delimiter(text)
-    lines, rows = _split(path, text, delimiter)
-    if not rows:
+    return first_sheet(path, next(text_parts(path), None))
+
+
+def first_sheet(path: Path, part: Part | None) -> Sheet:
+    """The cells of the first part of a text file, as `read_sheet` says."""
+    lines, rows = ([], []) if part is None else part.rows()
+    if part is None or not rows:
         raise ValueError(f"{path} is empty; expected a header line and rows of numbers")
-    _refuse_ragged(path, lines, rows)
-    names = _header(path, lines[0], rows[0])
+    head = lines[0]
+    _refuse_ragged(path, lines, rows, len(rows[0]), head)
+    names = _header(path, head, rows[0])
     if names is None:
-        names = tuple(f"x{column + 1}" for column in range(len(rows[0])))
-        return Sheet(path, names, rows, lines, False, delimiter)
+        names = column_names(len(rows[0]))
+        return Sheet(path, names, rows, lines, head, False, part.delimiter)
     if len(rows) == 1:
         raise ValueError(f"{path} has a header but no rows; expected rows of numbers below it")
-    return Sheet(path, names, rows[1:], lines[1:], True, delimiter)
+    return Sheet(path, names, rows[1:], lines[1:], head, True, part.delimiter)
+
+
+def next_sheet(first: Sheet, part: Part) -> Sheet:
+    """The cells of a later part of the file, under the names of the first."""
+    lines, rows = part.rows()
+    _refuse_ragged(first.path, lines, rows, len(first.names), first.head)
+    return first._replace(rows=rows, lines=lines)
 
 
 def is_missing(cell: str) -> bool:
@@ -106,8 +117,12 @@ def numbers(sheet: Sheet, name: str, missing: bool = False) -> np.ndarray | None
         empty = absent | np.array([not cell for cell in cells])
         texts = [row for row, value in enumerate(values) if value is None and not empty[row]]
         if texts:
-            _refuse_mixed(sheet, name, values, texts)
-            return None
+            _refuse_commas(sheet, name, texts)
+            number_row = next((row for row, value in enumerate(values) if value is not None), None)
+            if number_row is None:
+                return None
+            number = f"line {sheet.lines[number_row]} has {cells[number_row]!r}"
+            raise mixed_error(sheet, name, number, texts[0])
     column = np.array(values, np.float64)
     for row in np.flatnonzero(~(np.abs(column) < LARGEST_EXACT_INTEGER) & ~absent):
         problem = _problem(cells[row], values[row])
@@ -139,52 +154,14 @@ def classes(sheet: Sheet, name: str) -> np.ndarray:
     return np.array(cells)
 
 
-def _text(path: Path) -> str:
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise ValueError(f"{path} is not a UTF-8 text file; save it as CSV in UTF-8")
-    return text
-
-
-def _split(path: Path, text: str, delimiter: str) -> tuple[list[int], list[list[str]]]:
-    lines, rows = [], []
-    physical = io.StringIO(text, newline="").readlines()
-    reader = csv.reader(physical, delimiter=delimiter, skipinitialspace=True, strict=True)
-    try:
-        for cells in reader:
-            row = [cell.strip() for cell in cells]
-            # A quoted empty cell is a row of one column; a blank line is none.
-            if row and (row != [""] or physical[reader.line_num - 1].strip()):
-                rows.append(row)
-                lines.append(reader.line_num)
-    except csv.Error as error:
-        raise ValueError(
-            f"{path}, line {reader.line_num}: {error}; check quotes and separators"
-        ) from None
-    return lines, rows
-
-
-def _delimiter(text: str) -> str:
-    first_line = next((line for line in io.StringIO(text, newline="") if line.strip()), "")
-    for delimiter in _DELIMITERS:
-        try:
-            if len(next(csv.reader([first_line], delimiter=delimiter))) > 1:
-                return delimiter
-        except csv.Error:
-            break  # `_split` meets it again, and names the line.
-    return ","
-
-
-def _refuse_ragged(path: Path, lines: list[int], rows: list[list[str]]) -> None:
+def _refuse_ragged(
+    path: Path, lines: list[int], rows: list[list[str]], width: int, head: int
+) -> None:
     for line, row in zip(lines, rows):
-        if len(row) != len(rows[0]):
+        if len(row) != width:
             raise ValueError(
-                f"{path}, line {line} has {len(row)} cells, but line {lines[0]} has "
-                f"{len(rows[0])}; give every row one cell a column"
+                f"{path}, line {line} has {len(row)} cells, but line {head} has "
+                f"{width}; give every row one cell a column"
             )
 
 
@@ -211,20 +188,22 @@ def _number(cell: str) -> float | None:
         return None
 
 
-def _refuse_mixed(sheet: Sheet, name: str, values: list[float | None], texts: list[int]) -> None:
+def mixed_error(sheet: Sheet, name: str, number: str, text_row: int) -> ValueError:
+    """The error for text in a column that holds numbers elsewhere; the caller raises it."""
+    text = sheet.cells(name)[text_row]
+    return ValueError(
+        f"{sheet.path}: column {name!r} mixes numbers and text: line {sheet.lines[text_row]} has "
+        f"{text!r}, {number}; correct the cell "
+        + (_LET_IT_BE_MISSING if is_missing(text) else "or choose other columns")
+    )
+
+
+def _refuse_commas(sheet: Sheet, name: str, texts: list[int]) -> None:
     cells = sheet.cells(name)
-    text_line, text = sheet.lines[texts[0]], cells[texts[0]]
     if all(_NUMBER_WITH_COMMA.fullmatch(cells[row]) for row in texts):
         raise ValueError(
-            f"{sheet.path}, line {text_line}, column {name!r}: {text!r} is a number with a comma; "
-            "write decimal points and no thousands separators"
-        )
-    number_row = next((row for row, value in enumerate(values) if value is not None), None)
-    if number_row is not None:
-        raise ValueError(
-            f"{sheet.path}: column {name!r} mixes numbers and text: line {text_line} has "
-            f"{text!r}, line {sheet.lines[number_row]} has {cells[number_row]!r}; correct the cell "
-            + (_LET_IT_BE_MISSING if is_missing(text) else "or choose other columns")
+            f"{sheet.path}, line {sheet.lines[texts[0]]}, column {name!r}: {cells[texts[0]]!r} is "
+            "a number with a comma; write decimal points and no thousands separators"
         )
 
 

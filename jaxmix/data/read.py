@@ -1,34 +1,39 @@
-"""Files into tables: csv, npy, images, without executing anything, and the choice of columns."""
+"""Files into tables: csv, npy, parquet and images, without executing anything."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from jaxmix.data.delimited import classes, numbers, read_sheet
 from jaxmix.data.image import read_image
+from jaxmix.data.parquet import ParquetRows
+from jaxmix.data.roles import Roles
+from jaxmix.data.row_files import NpyRows, RowFile
 from jaxmix.data.table import Table
-from jaxmix.inputs import as_matrix
 from jaxmix.suggestions import unknown
 
-IMAGES = (".png", ".jpg", ".jpeg")
 CHANNELS = ("red", "green", "blue")
 
 
-class Roles(NamedTuple):
-    """What the columns of a file are for."""
+class PixelRows(RowFile):
+    """An image, a row a pixel."""
 
-    columns: Sequence[str] | None
-    labels: str | None
-    sample_weights: str | None
-    missing: bool
+    def __init__(self, path: Path):
+        self._pixels = read_image(path).reshape(-1, len(CHANNELS))
+        super().__init__(path, CHANNELS, (), len(self._pixels))
 
-    @property
-    def apart(self) -> tuple[str, ...]:
-        """Columns that are kept out of x."""
-        return tuple(name for name in (self.labels, self.sample_weights) if name is not None)
+    def parts(self, start: int, stop: int, names: Sequence[str]) -> list[np.ndarray]:
+        return [self._pixels[start:stop, [CHANNELS.index(name) for name in names]]]
+
+
+ROW_FILES: dict[str, Callable[[Path], RowFile]] = {
+    ".npy": NpyRows,
+    ".parquet": ParquetRows,
+    **dict.fromkeys((".png", ".jpg", ".jpeg"), PixelRows),
+}
+"""How files are opened of which any range of rows can be read."""
 
 
 def read(
@@ -38,11 +43,12 @@ def read(
     sample_weights: str | None = None,
     missing: bool = False,
 ) -> tuple[Table, tuple[str, ...]]:
-    """Read a .csv, .npy, .png or .jpg file as a table.
+    """Read a .csv, .npy, .parquet, .png or .jpg file as a table.
 
     A csv file has a header line, or numbers only; commas, tabs or semicolons separate its cells.
-    Columns without a header, and those of a .npy file, are named x1 to xd. An image is a row a
-    pixel, line by line, with the columns red, green and blue from 0 to 255.
+    Columns without a header, and those of a .npy file, are named x1 to xd. A .parquet file needs
+    pyarrow, the extra jaxmix[parquet]. An image is a row a pixel, line by line, with the columns
+    red, green and blue from 0 to 255.
 
     Args:
         path: the file.
@@ -50,7 +56,7 @@ def read(
         labels: name of the column of known classes, which is kept out of x.
         sample_weights: name of the column that counts how often a row was seen, kept out of x.
         missing: whether x may have missing entries, NaN in the table: in csv files empty cells and
-            NA, N/A, NaN or null in any case. Otherwise they are errors.
+            NA, N/A, NaN or null in any case, in .parquet files null. Otherwise they are errors.
 
     Returns:
         The table, and the names of the text columns that were left out of it.
@@ -59,8 +65,8 @@ def read(
         ValueError: if the file is missing, unreadable, empty, binary, a header alone, truncated
             or of another type, if rows differ in length, if a column is unknown, named twice or
             mixes numbers and text, if no column holds numbers, or if a cell is missing without
-            consent, infinite or an integer above 2**53.
-        TypeError: if columns is a single string, or a .npy file does not hold real numbers.
+            consent, infinite or an integer above 2**53, or if pyarrow is needed and missing.
+        TypeError: if columns is a single string, or hold what are not real numbers.
 
     Example:
         >>> import tempfile
@@ -72,15 +78,16 @@ def read(
         (Table 'pets': 2 x 1 (weight), labels, ('name',))
     """
     path = Path(path)
-    _refuse_unreadable(path)
-    readers = {".csv": _read_csv, ".npy": _read_npy} | dict.fromkeys(IMAGES, _read_pixels)
+    refuse_unreadable(path)
+    readers = {".csv": _read_csv} | dict.fromkeys(ROW_FILES, _read_rows)
     if path.suffix.lower() not in readers:
         raise unknown("file type", path.suffix, readers)
     roles = Roles(columns, labels, sample_weights, missing)
     return readers[path.suffix.lower()](path, roles)
 
 
-def _refuse_unreadable(path: Path) -> None:
+def refuse_unreadable(path: Path) -> None:
+    """Raise unless this is a file that can be opened."""
     try:
         with path.open("rb"):
             pass
@@ -90,84 +97,39 @@ def _refuse_unreadable(path: Path) -> None:
 
 def _read_csv(path: Path, roles: Roles) -> tuple[Table, tuple[str, ...]]:
     sheet = read_sheet(path)
-    wanted = _choose(sheet.names, roles)
+    wanted = roles.choose(sheet.names)
     found = {name: numbers(sheet, name, roles.missing) for name in wanted}
+    if roles.sample_weights is not None:
+        found[roles.sample_weights] = numbers(sheet, roles.sample_weights)
     numeric = {name: values for name, values in found.items() if values is not None}
-    left_out = tuple(name for name in wanted if name not in numeric)
-    if not numeric or (left_out and roles.columns is not None):
-        raise ValueError(
-            f"{path}: {', '.join(map(repr, left_out)) or 'no column'} holds text; expected "
-            "at least one column of numbers, and only numbers in chosen columns"
-        )
-    x = np.stack(list(numeric.values()), axis=1)
+    columns, left_out = roles.leave_out(path, wanted, found.keys() - numeric.keys())
+    x = np.stack([numeric[name] for name in columns], axis=1)
     known_classes = None if roles.labels is None else classes(sheet, roles.labels)
-    weights = None if roles.sample_weights is None else numbers(sheet, roles.sample_weights)
-    if weights is None and roles.sample_weights is not None:
-        raise ValueError(f"{path}: {roles.sample_weights!r} holds text; expected counts or weights")
-    return Table(path.stem, x, tuple(numeric), known_classes, weights, path.name), left_out
+    weights = None if roles.sample_weights is None else numeric[roles.sample_weights]
+    return Table(path.stem, x, columns, known_classes, weights, path.name), left_out
 
 
-def _read_npy(path: Path, roles: Roles) -> tuple[Table, tuple[str, ...]]:
-    matrix, names = as_matrix(_load_array(path), path.name, roles.missing)
-    return _chosen(path, matrix, names, roles)
+def _read_rows(path: Path, roles: Roles) -> tuple[Table, tuple[str, ...]]:
+    file = ROW_FILES[path.suffix.lower()](path)
+    columns, left_out = roles.leave_out(path, roles.choose(file.names), file.texts)
+    x = file.rows(0, file.length, columns, roles.missing)
+    known_classes = None if roles.labels is None else _classes(file, roles.labels)
+    weights = None
+    if roles.sample_weights is not None:
+        weights = file.rows(0, file.length, (roles.sample_weights,))[:, 0]
+    return Table(path.stem, x, columns, known_classes, weights, path.name), left_out
 
 
-def _read_pixels(path: Path, roles: Roles) -> tuple[Table, tuple[str, ...]]:
-    pixels = read_image(path).reshape(-1, len(CHANNELS)).astype(float)
-    return _chosen(path, pixels, CHANNELS, roles)
-
-
-def _chosen(
-    path: Path, matrix: np.ndarray, names: tuple[str, ...], roles: Roles
-) -> tuple[Table, tuple[str, ...]]:
-    wanted = _choose(names, roles)
-    x = matrix[:, [names.index(name) for name in wanted]]
-    apart = [
-        None if name is None else matrix[:, names.index(name)]
-        for name in (roles.labels, roles.sample_weights)
-    ]
-    known_classes = apart[0]
-    if known_classes is not None and np.isnan(known_classes).any():
-        row = int(np.argmax(np.isnan(known_classes)))
-        raise ValueError(f"{path}: the label of row {row} is missing; give every row its class")
-    return Table(path.stem, x, wanted, *apart, source=path.name), ()
-
-
-def _load_array(path: Path) -> np.ndarray:
-    try:
-        with path.open("rb") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except Exception as error:  # a damaged header raises anything, SyntaxError and more
-        reason = " ".join(str(error).split())
+def _classes(file: RowFile, name: str) -> np.ndarray:
+    if name in file.texts:
+        (cells,) = file.parts(0, file.length, (name,))
+        values, absent = cells[:, 0], np.array([cell is None for cell in cells[:, 0]])
+    else:
+        values = file.rows(0, file.length, (name,), missing=True)[:, 0]
+        absent = np.isnan(values)
+    if absent.any():
+        row = int(np.argmax(absent))
         raise ValueError(
-            f"{path} is not a complete .npy file of numbers ({reason}); "
-            "write one with numpy.save from an array of floats"
-        ) from None
-
-
-def _choose(names: tuple[str, ...], roles: Roles) -> tuple[str, ...]:
-    columns = roles.columns
-    if isinstance(columns, str):
-        raise TypeError(f"expected a list of column names, got the string {columns!r}")
-    for name in [*(columns or ()), *roles.apart]:
-        if name not in names:
-            raise unknown("column", name, names)
-    everything = tuple(name for name in names if name not in roles.apart)
-    wanted = everything if columns is None else tuple(columns)
-    _refuse_unusable(wanted, roles)
-    return wanted
-
-
-def _refuse_unusable(wanted: tuple[str, ...], roles: Roles) -> None:
-    if not wanted:
-        raise ValueError("no columns are left for x; choose at least one besides the labels")
-    if "" in wanted:
-        raise ValueError("a column has no name; name it in the header, or choose other columns")
-    if len(set(roles.apart)) < len(roles.apart):
-        raise ValueError(f"column {roles.labels!r} cannot be both labels and sample weights")
-    for name in wanted:
-        if wanted.count(name) > 1:
-            raise ValueError(f"column {name!r} is chosen twice; name it once")
-        if name in roles.apart:
-            kind = "labels" if name == roles.labels else "sample weights"
-            raise ValueError(f"column {name!r} cannot be both data and {kind}; choose one")
+            f"{file.path}: the label of row {row} is missing; give every row its class"
+        )
+    return values.astype(str) if name in file.texts else values
