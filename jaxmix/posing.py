@@ -26,7 +26,7 @@ from jaxmix.moments import Survey
 from jaxmix.precision import precision_of
 from jaxmix.prior import Prior
 from jaxmix.problem import MISSING_ROWS, Problem, surroundings
-from jaxmix.sources import InMemory, Source, in_memory, survey
+from jaxmix.sources import InMemory, Source, check_stream, in_memory, survey
 from jaxmix.streaming import streamed
 
 compiled_surroundings = jax.jit(surroundings)
@@ -69,11 +69,7 @@ def check_problem(
 def as_source(x: Any, sample_weights: Any, missing: bool) -> Source:
     """Valid rows and sample weights, or the stream that will give them."""
     if isinstance(x, Source):
-        if missing or sample_weights is not None:
-            raise TypeError(
-                "a stream takes no missing=True, and its sample weights from a column: "
-                "data.stream(path, sample_weights=...)"
-            )
+        check_stream(sample_weights, missing)
         return x
     values, columns = as_incomplete(x) if missing else as_matrix(x)
     weights = None if sample_weights is None else as_sample_weights(sample_weights, len(values))

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxmix.blocks import Blocks, Layout
+from jaxmix.blocks import Blocks, Layout, layout
 from jaxmix.moments import (
     Moments,
     Survey,
@@ -58,6 +58,15 @@ class Source(Protocol):
         ...
 
 
+def check_stream(sample_weights: Any, missing: bool) -> None:
+    """Raise TypeError for options that a stream does not take."""
+    if missing or sample_weights is not None:
+        raise TypeError(
+            "a stream takes no missing=True, and its sample weights from a column: "
+            "data.stream(path, sample_weights=...)"
+        )
+
+
 class InMemory(NamedTuple):
     """A matrix of valid numbers [n d], with sample weights [n] or None."""
 
@@ -83,6 +92,23 @@ class InMemory(NamedTuple):
     def weights(self, start: int, stop: int) -> np.ndarray | None:
         """Their sample weights; None where each counts once."""
         return None if self.sample_weights is None else self.sample_weights[start:stop]
+
+
+SAMPLE = 64
+"""Blocks of a sample that stands for a stream."""
+
+
+def sampled(source: Source, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows in order, with their weights, of at most 64 blocks at random places: all of few."""
+    cut = layout(*source.shape, source.dtype.itemsize)
+    present = -(-source.shape[0] // cut.rows)
+    chosen = np.random.default_rng(seed).permutation(present)[:SAMPLE]
+    edges = [
+        (block * cut.rows, min((block + 1) * cut.rows, source.shape[0])) for block in sorted(chosen)
+    ]
+    weights = [part for edge in edges if (part := source.weights(*edge)) is not None]
+    x = np.concatenate([source.rows(*edge) for edge in edges])
+    return x, np.concatenate(weights) if weights else None
 
 
 def blocks_at_once(cut: Layout, d: int, itemsize: int) -> int:

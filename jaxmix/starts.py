@@ -29,6 +29,7 @@ from jaxmix.numerics import has_no_factor
 from jaxmix.precision import to_jax
 from jaxmix.prior import Prior, penalty
 from jaxmix.problem import build_problem
+from jaxmix.sources import Source, check_stream, sampled
 from jaxmix.streams import stream
 from jaxmix.suggestions import unknown
 
@@ -225,7 +226,8 @@ def initialize(
     """A mixture to start a fit from.
 
     Args:
-        x: data [n d], or anything that `fit` takes.
+        x: data [n d], or anything that `fit` takes. Of a stream, a start sees at most 64 blocks of
+            some thousand rows, drawn at random.
         k: number of components, at most the number of observations.
         family: Gaussian components with covariances "full", "tied", "diag" or "spherical";
             "poisson", "bernoulli" or "categorical" ones; for mixed data a dictionary that gives
@@ -254,6 +256,11 @@ def initialize(
         >>> jm.initialize(faithful, k=3, family="diag").means.shape
         (3, 2)
     """
+    if isinstance(x, Source):
+        check_stream(sample_weights, missing)
+        if not isinstance(start, str):
+            raise TypeError("the start of a stream is drawn from some of its rows; give it a name")
+        x, sample_weights = sampled(x, seed)
     values, weights, blank = check_data(x, k, family, sample_weights, missing)
     center = origin(values, weights, blank)
     centered, counts = to_jax(values - center), to_jax(weights)

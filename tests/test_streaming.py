@@ -11,6 +11,7 @@ N, D = 3000, 2
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(N, D)) + 4.0 * RNG.integers(0, 2, (N, 1)) + 100.0
 WEIGHTS = RNG.integers(0, 3, N).astype(float)
+START = jm.initialize(X, 2, seed=0)
 STOP = jm.Stop("gap", 1e-9, 6)
 
 
@@ -51,17 +52,16 @@ def assert_same_bits(one, other):
 @pytest.mark.parametrize("name", ["em", "adam by autodiff", "lbfgs", "newton"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_stream_is_fitted_to_the_bits_of_an_array(name, weighted):
-    start = jm.initialize(X, 2, seed=0)
     weights = WEIGHTS if weighted else None
-    whole = jm.fit(X, start, METHODS[name].method, stop=STOP, sample_weights=weights)
-    streamed = jm.fit(Table(weighted), start, METHODS[name].method, stop=STOP)
+    whole = jm.fit(X, START, METHODS[name].method, stop=STOP, sample_weights=weights)
+    streamed = jm.fit(Table(weighted), START, METHODS[name].method, stop=STOP)
     assert_same_bits(streamed, whole)
     assert streamed.cost.passes == whole.cost.passes
 
 
 def test_a_stream_is_read_once_a_pass():
     table = Table()
-    result = jm.fit(table, jm.initialize(X, 2, seed=0), stop=jm.Stop("gap", 1e-9, 5))
+    result = jm.fit(table, START, stop=jm.Stop("gap", 1e-9, 5))
     rows = sum(stop - start for start, stop in table.reads)
     # The survey, twice the start (once by the method), five steps, the close; a page read ahead.
     assert int(result.num_steps) == 5
@@ -70,4 +70,33 @@ def test_a_stream_is_read_once_a_pass():
 
 def test_a_file_that_fails_in_the_middle_is_reported_as_itself():
     with pytest.raises(ValueError, match="the disk is gone"):
-        jm.fit(Table(broken_after=60), jm.initialize(X, 2, seed=0), stop=STOP)
+        jm.fit(Table(broken_after=60), START, stop=STOP)
+
+
+def test_starts_on_few_blocks_are_those_of_the_array(monkeypatch):
+    monkeypatch.setattr(sources, "SAMPLE", 94)
+    assert_same_start = np.testing.assert_array_equal
+    assert_same_start(jm.initialize(Table(), 2, seed=3).means, jm.initialize(X, 2, seed=3).means)
+
+
+def test_starts_on_many_blocks_see_rows_of_the_stream():
+    values, weights = sources.sampled(Table(weighted=True), seed=1)
+    assert values.shape in ((64 * 32, 2), (63 * 32 + N % 32, 2))
+    rows = {tuple(row): weight for row, weight in zip(X.tolist(), WEIGHTS)}
+    assert [rows[tuple(row)] for row in values.tolist()] == weights.tolist()
+    assert jm.initialize(Table(), 2, start="kmeans", seed=1).is_finite
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda table: jm.fit(table, START, sample_weights=WEIGHTS),
+        lambda table: jm.fit(table, START, missing=True),
+        lambda table: jm.initialize(table, 2, missing=True),
+        lambda table: jm.initialize(table, 2, start=np.zeros(N, int)),
+        lambda table: jm.fit(table, START, jm.OnlineEM()),
+    ],
+)
+def test_what_a_stream_cannot_do_is_said(call):
+    with pytest.raises(TypeError, match="stream"):
+        call(Table())
