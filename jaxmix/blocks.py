@@ -8,12 +8,15 @@ blocks come from a short list, so that data of another length rarely compile any
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from jaxmix.devices import Devices, over_devices
 
 BLOCK_BYTES = 3 * 2**20
 """Features of one block: what a second-level cache holds."""
@@ -23,7 +26,6 @@ FEWEST_ROWS, MOST_ROWS = 256, 8192
 
 GROUPS = 64
 """Groups of blocks, at most: each sends its sums, and devices share no group."""
-
 
 Block = Callable[[Any, Float[Array, "d rows"], Float[Array, " rows"]], Any]
 
@@ -37,6 +39,16 @@ class Layout(NamedTuple):
     """Blocks, with those that are padding alone."""
     group: int
     """Blocks of a group."""
+
+    @property
+    def groups(self) -> int:
+        """Groups, with those that are padding alone."""
+        return self.blocks // self.group
+
+    def over(self, devices: int) -> "Layout":
+        """The same cut, with groups of padding so that every device has as many."""
+        groups = -(-self.groups // devices) * devices
+        return self._replace(blocks=groups * self.group)
 
 
 def layout(n: int, d: int, itemsize: int, rows: int | None = None) -> Layout:
@@ -90,10 +102,16 @@ class Data(eqx.Module):
     def reading(self) -> AbstractContextManager[None]:
         """Within it, what goes wrong with a file is raised as itself."""
 
+    @property
+    @abstractmethod
+    def groups(self) -> int:
+        """Groups, without those that make devices equal."""
+
     def sums(self, block: Block, shared: Any) -> Any:
         """What `block(shared, x [d rows], sample_weights [rows])` makes of all blocks, added up."""
-        sums = self.group_sums(block, shared)
-        return jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), sums)
+        # What follows must be compiled alike, whoever has summed.
+        sums = jax.lax.optimization_barrier(self.group_sums(block, shared))
+        return jax.tree.map(lambda leaf: jnp.sum(leaf[: self.groups], axis=0), sums)
 
 
 def added(block: Block, shared: Any, nothing: Any, x: Array, sample_weights: Array) -> Any:
@@ -118,6 +136,12 @@ class Blocks(Data):
     sample_weights: Float[Array, "blocks rows"]
     group: int = eqx.field(static=True, default=1)
     """Blocks of a group."""
+    devices: Devices | None = eqx.field(static=True, default=None)
+    """The devices that hold groups; None where one holds all."""
+
+    @property
+    def groups(self) -> int:
+        return len(self.x) // self.group if self.devices is None else self.devices.groups
 
     @property
     def num_rows(self) -> int:
@@ -132,20 +156,22 @@ class Blocks(Data):
         return nullcontext()
 
     def group_sums(self, block: Block, shared: Any) -> Any:
-        def group(blocks: tuple[Array, Array]) -> Any:
+        def group(shared: Any, blocks: tuple[Array, Array]) -> Any:
             first = jax.tree.map(lambda leaf: leaf[0], blocks)
             if self.group == 1:
                 return block(shared, *first)
             return added(block, shared, nothing(block, shared, *first), *blocks)
 
+        def groups(shared: Any, x: Array, sample_weights: Array) -> Any:
+            if len(x) == 1:
+                alone = group(shared, (x[0], sample_weights[0]))
+                return jax.tree.map(lambda leaf: leaf[None], alone)
+            return jax.lax.map(partial(group, shared), (x, sample_weights))
+
         def cut(leaf: Array) -> Array:
             return leaf.reshape(-1, self.group, *leaf.shape[1:])
 
-        groups = cut(self.x), cut(self.sample_weights)
-        if len(groups[0]) == 1:
-            alone = group(jax.tree.map(lambda leaf: leaf[0], groups))
-            return jax.tree.map(lambda leaf: leaf[None], alone)
-        return jax.lax.map(group, groups)
+        return over_devices(self.devices, groups, shared, cut(self.x), cut(self.sample_weights))
 
 
 def in_blocks(

@@ -15,6 +15,7 @@ from jaxtyping import Array, ArrayLike
 
 from jaxmix import checks
 from jaxmix.compiling import compiled_advance
+from jaxmix.devices import at_home, data_mesh, on
 from jaxmix.inputs import as_count
 from jaxmix.loop import Closing, Loop, Outcome, Trace, advance, begin, close, reopen
 from jaxmix.methods import EM, Cost, Method
@@ -107,14 +108,19 @@ def fit(
         if any(option is not None for option in (on_step, record, resume)):
             raise TypeError("inside jit or vmap a fit has no on_step, record or resume")
         return _traced_fit(x, start, method, stop, prior, ridge, fixed, sample_weights, missing)
-    problem, columns = check_problem(x, start, method, prior, ridge, fixed, sample_weights, missing)
-    with problem.data.reading():
-        loop, stop = _open(problem, method, stop, start, resume)
-        traces = [start_trace(loop) if resume is None else result_trace(resume)]
-        loop, traces, path = _run(problem, method, stop, loop, traces, on_step, record)
-        closing = compiled_close(problem, method.finish(loop.state), loop.evaluation)
+    settings, mesh = (prior, ridge, fixed, sample_weights, missing), data_mesh()
+    if mesh is not None:
+        start, resume = at_home((start, resume))
+    with on(mesh):
+        problem, columns = check_problem(x, start, method, *settings, mesh)
+        with problem.data.reading():
+            loop, stop = _open(problem, method, stop, start, resume)
+            traces = [start_trace(loop) if resume is None else result_trace(resume)]
+            loop, traces, path = _run(problem, method, stop, loop, traces, on_step, record)
+            closing = compiled_close(problem, method.finish(loop.state), loop.evaluation)
     trace = jax.tree.map(lambda *parts: np.concatenate(parts), *traces)
-    return assemble(problem, method, stop, loop, closing, trace, path, columns)
+    result = assemble(problem, method, stop, loop, closing, trace, path, columns)
+    return result if mesh is None else at_home(result)
 
 
 def as_names(fixed: str | Iterable[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import ArrayLike
 
 from jaxmix import checks
@@ -41,6 +42,7 @@ def check_problem(
     fixed: tuple[str, ...],
     sample_weights: Any,
     missing: bool = False,
+    mesh: Mesh | None = None,
 ) -> tuple[Problem, tuple[str, ...]]:
     """The problem that valid arguments make, and the names of the columns."""
     source = as_source(x, sample_weights, missing)
@@ -58,7 +60,7 @@ def check_problem(
     seen = survey(source, cut, missing, partial(_check_part, start, source))
     checks.check_start(start, d, seen.total)
     kinds = {"fixed": fixed, "hard": method.hard, "missing": missing}
-    problem = pose(source, seen, cut, prior, ridge, family.centered, **kinds)
+    problem = pose(source, seen, cut, prior, ridge, family.centered, mesh, **kinds)
     if not np.all(np.isfinite(problem.pooled)):
         raise ValueError(OUT_OF_RANGE)
     if not bool(problem.penalty.bounds_covariances):
@@ -94,6 +96,7 @@ def pose(
     prior: Prior | None,
     ridge: ArrayLike,
     centered: bool | tuple[bool, ...],
+    mesh: Mesh | None = None,
     **kinds: Any,
 ) -> Problem:
     """What `build_problem` makes of arrays, made by the host: another number of rows compiles
@@ -105,4 +108,4 @@ def pose(
     total = np.asarray(seen.total, dtype)
     around = compiled_surroundings(center, mean, pooled, total, prior, ridge)
     data = in_memory if isinstance(source, InMemory) else streamed
-    return Problem(data(source, cut, center), **around, **kinds)
+    return Problem(data(source, cut, center, mesh), **around, **kinds)

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float
 
 from jaxmix.blocks import Blocks, Layout, layout
+from jaxmix.devices import Devices, divide
 from jaxmix.moments import (
     Moments,
     Survey,
@@ -203,11 +205,16 @@ def as_blocks(
     return x, sample_weights
 
 
-def in_memory(source: Source, cut: Layout, center: Float[np.ndarray, " d"]) -> Blocks:
+def in_memory(
+    source: Source, cut: Layout, center: Float[np.ndarray, " d"], mesh: Mesh | None = None
+) -> Blocks:
     """All blocks as arrays of JAX, which takes them over without a copy where it can."""
-    arrays = as_blocks(source, cut, center, range(cut.blocks))
-    x, sample_weights = jax.device_put(arrays, may_alias=True)
-    return Blocks(x, sample_weights, cut.group)
+    make = partial(as_blocks, source, cut, center)
+    if mesh is None:
+        x, weights = jax.device_put(make(range(cut.blocks)), may_alias=True)
+        return Blocks(x, weights, cut.group)
+    x, weights = divide(mesh, cut.over(mesh.size).blocks, make)
+    return Blocks(x, weights, cut.group, Devices(mesh, cut.groups))
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:

@@ -13,10 +13,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
 from jaxmix.blocks import Block, Data, Layout, added, nothing
 from jaxmix.data.reading_ahead import ReadAhead
+from jaxmix.devices import Devices, over_devices
 from jaxmix.sources import Source, as_blocks, blocks_at_once
 
 
@@ -27,17 +29,32 @@ class Pages:
         source: where the rows come from.
         cut: their layout.
         center: what is subtracted from every row [d], in the precision of the blocks.
+        mesh: the devices that share the groups; None for one.
     """
 
-    def __init__(self, source: Source, cut: Layout, center: Float[np.ndarray, " d"]):
+    def __init__(
+        self,
+        source: Source,
+        cut: Layout,
+        center: Float[np.ndarray, " d"],
+        mesh: Mesh | None = None,
+    ):
         together = blocks_at_once(cut, len(center), center.itemsize)
-        self.cut, self.together, self.dtype = cut, together, center.dtype
+        self.devices = None if mesh is None else Devices(mesh, cut.groups)
+        self.groups, self.together, self.dtype = cut.groups, together, center.dtype
+        self.cut = cut = cut if mesh is None else cut.over(mesh.size)
         self.num_columns = len(center)
         self.failure: Exception | None = None
-        self._ahead = ReadAhead(
-            lambda start, stop: as_blocks(source, cut, center, range(start, stop)),
-            [(first, first + together) for first in range(0, cut.blocks, together)],
-        )
+        pages = [(first, first + together) for first in range(0, cut.blocks, together)]
+        self._share = len(pages) // (1 if mesh is None else mesh.size)
+        # Every device reads its own share of the pages ahead.
+        self._ahead = [
+            ReadAhead(
+                lambda start, stop: as_blocks(source, cut, center, range(start, stop)),
+                pages[first : first + self._share],
+            )
+            for first in range(0, len(pages), self._share)
+        ]
 
     @property
     def shapes(self) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
@@ -58,7 +75,8 @@ class Pages:
 
     def _read(self, page: Any) -> tuple[np.ndarray, np.ndarray]:
         try:
-            return self._ahead.read(int(page))
+            device, place = divmod(int(page), self._share)
+            return self._ahead[device].read(place)
         except Exception as error:
             self.failure = error
             raise
@@ -72,6 +90,10 @@ class Streamed(Data):
     @property
     def num_rows(self) -> int:
         return self.pages.cut.rows * self.pages.cut.blocks
+
+    @property
+    def groups(self) -> int:
+        return self.pages.groups
 
     def group_sums(self, block: Block, shared: Any) -> Any:
         pages, cut = self.pages, self.pages.cut
@@ -87,7 +109,10 @@ class Streamed(Data):
             turned = number * pages_a_group + jnp.arange(pages_a_group)
             return jax.lax.scan(turn, zero, turned)[0]
 
-        return jax.lax.map(group, jnp.arange(cut.blocks // cut.group))
+        def groups(_: None, numbers: Int[Array, " groups"]) -> Any:
+            return jax.lax.map(group, numbers)
+
+        return over_devices(pages.devices, groups, None, jnp.arange(cut.groups))
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -103,10 +128,12 @@ class Streamed(Data):
 _pages: WeakValueDictionary[Any, Pages] = WeakValueDictionary()
 
 
-def streamed(source: Source, cut: Layout, center: Float[np.ndarray, " d"]) -> Streamed:
+def streamed(
+    source: Source, cut: Layout, center: Float[np.ndarray, " d"], mesh: Mesh | None = None
+) -> Streamed:
     """The blocks of a source, the same object for the same ones, so that nothing compiles twice."""
-    key = (id(source), cut, center.tobytes())
+    key = (id(source), cut, center.tobytes(), mesh)
     pages = _pages.get(key)
     if pages is None:
-        pages = _pages[key] = Pages(source, cut, center)
+        pages = _pages[key] = Pages(source, cut, center, mesh)
     return Streamed(pages)
