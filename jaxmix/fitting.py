@@ -154,7 +154,9 @@ def check_problem(
     start.family.check(values, columns)
     if bool(start.family.at_boundary):
         advice = "the start; give it rates and probabilities above 0"
-        check_possible(start.log_prob(present), present, advice)
+        joint = np.asarray(start.joint_log_prob(start.rows(values)))
+        counted = slice(None) if weights is None else weights > 0
+        check_possible(joint.max(axis=1)[counted], present, advice)
     checks.check_penalty_of(start.family, prior, ridge)
     problem = compiled_problem(
         to_jax(values),
