@@ -33,9 +33,11 @@ class Row(NamedTuple):
 
 METHODS = {
     "em": Row(jm.EM(), monotone=True),
-    "hard em": Row(jm.EM(hard=True), monotone=True),
+    "hard em": Row(jm.EM(hard=True), monotone=True, families=("full", "spherical")),
     "lbfgs": Row(jm.GradientAscent(optax.lbfgs)),
-    "adam": Row(jm.GradientAscent(optax.adam, learning_rate=0.05)),
+    "adam": Row(
+        jm.GradientAscent(optax.adam, learning_rate=0.05), families=("full", "tied", "spherical")
+    ),
     "adam by autodiff": Row(
         jm.GradientAscent(optax.adam, learning_rate=0.05, gradient="autodiff"),
         families=("full",),

@@ -25,14 +25,12 @@ def integral(estimate):
 
 
 def left_out_score(x, width, interval=(0.0, 1.0)):
-    """J(h) from its definition: a new histogram for every point left out."""
-    estimate = jm.density.histogram(x, width, interval)
-    square = np.sum(np.asarray(estimate.heights) ** 2 * np.diff(np.asarray(estimate.edges)))
-    others = [
-        jm.density.histogram(np.delete(x, i), width, interval).predict(x[i : i + 1])[0]
-        for i in range(len(x))
-    ]
-    return float(square - 2 * np.mean(others))
+    """J(h) from its definition: a new histogram, by NumPy, for every point left out."""
+    edges = np.asarray(jm.density.histogram(x, width, interval).edges)
+    whole = np.histogram(x, edges, density=True)[0]
+    own = np.minimum(np.searchsorted(edges, x, side="right"), len(edges) - 1) - 1
+    others = [np.histogram(np.delete(x, i), edges, density=True)[0][own[i]] for i in range(len(x))]
+    return float(whole**2 @ np.diff(edges) - 2 * np.mean(others))
 
 
 def test_a_histogram_by_hand():

@@ -1,6 +1,7 @@
 """An image in few colors against scikit-learn and SciPy, and images of every kind read right."""
 
 import io
+from functools import cache
 
 import numpy as np
 import pytest
@@ -17,17 +18,22 @@ from jaxmix.teaching.palettes import Choice
 from jaxmix.teaching.quantizing import demonstration, quantized
 
 PHOTOGRAPH = jm.data.photograph()
-SMALL = PHOTOGRAPH[::6, ::6]
+SMALL = PHOTOGRAPH[::12, ::12]
 PIXELS = SMALL.reshape(-1, 3).astype(float)
 FLAT = np.full((20, 30, 3), 255, np.uint8)
 FLAT[:12] = SMALL[:12, :30]
 WAYS = ("kmeans", "mixture")
 
 
-@pytest.fixture(scope="module", params=[5, 16])
+@cache
+def in_colors(k):
+    """The small photograph in k colors, both ways."""
+    return {way: jm.teaching.quantize(SMALL, k, way) for way in WAYS}
+
+
+@pytest.fixture(params=[5, 16])
 def few(request):
-    """The small photograph in 5 and in 16 colors, both ways."""
-    return request.param, {way: jm.teaching.quantize(SMALL, request.param, way) for way in WAYS}
+    return request.param, in_colors(request.param)
 
 
 def squared_error(levels, image):
@@ -65,7 +71,7 @@ def test_k_means_keeps_the_mean_color_and_the_least_error(few):
 
 
 def test_the_mixture_is_where_em_with_the_same_ridge_ends():
-    k, found = 5, {way: jm.teaching.quantize(SMALL, 5, way) for way in WAYS}
+    k, found = 5, in_colors(5)
     palette = found["kmeans"].palette
     labels = cdist(PIXELS, palette).argmin(axis=1)
     covariances = [np.cov(PIXELS[labels == j].T, ddof=0) + np.eye(3) / 12 for j in range(k)]
@@ -99,9 +105,10 @@ def test_as_many_colors_as_there_are():
 
 
 def test_the_seed_decides():
-    results = [jm.teaching.quantize(SMALL, 5, seed=seed) for seed in (0, 0, 1)]
-    np.testing.assert_array_equal(results[0].labels, results[1].labels)
-    assert results[2].mean_squared_error == pytest.approx(results[0].mean_squared_error, rel=0.01)
+    first = in_colors(5)["kmeans"]
+    again, other = (jm.teaching.quantize(SMALL, 5, seed=seed) for seed in (0, 1))
+    np.testing.assert_array_equal(first.labels, again.labels)
+    assert other.mean_squared_error == pytest.approx(first.mean_squared_error, rel=0.01)
 
 
 def test_colors_are_counted_and_gathered():

@@ -1,9 +1,14 @@
-"""Three realizations on the same programs: source, overloading and graph, against jax."""
+"""Three realizations on the same programs: source, overloading and graph, against an oracle.
+
+Named programs have jax's derivatives. Random ones have divided differences in 60 digits, of which
+30 are right: tracing two hundred programs by jax, one operation after the other, takes a minute.
+"""
 
 import math
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import programs
 import pytest
@@ -11,7 +16,7 @@ import pytest
 from jaxmix import dual
 from jaxmix.autodiff import graph, source
 
-LIBRARIES = {"math": math, "jax": jnp, "dual": dual}
+LIBRARIES = {"math": math, "jax": jnp, "dual": dual, "mpmath": mpmath}
 NAMESPACES = {
     library: {name: getattr(module, name) for name in programs.FUNCTIONS}
     for library, module in LIBRARIES.items()
@@ -27,6 +32,19 @@ def by_jax(text, arguments):
     f, everything = programs.load(text, NAMESPACES["jax"]), tuple(range(len(arguments)))
     value, gradient = jax.value_and_grad(lambda *a: f(*a) * 1.0, everything)(*arguments)
     return value, flat(gradient)
+
+
+def by_differences(text, arguments):
+    """The value, and the slopes between two points 2e-30 apart."""
+    f = programs.load(text, NAMESPACES["mpmath"])
+    with mpmath.workdps(60):
+        x, step = [mpmath.mpf(value) for value in arguments], mpmath.mpf("1e-30")
+
+        def slope(i):
+            above, below = ([*x[:i], x[i] + move, *x[i + 1 :]] for move in (step, -step))
+            return float((f(*above) - f(*below)) / (2 * step))
+
+        return float(f(*x)), np.array([slope(i) for i in range(len(x))])
 
 
 def by_forward_source(text, arguments):
@@ -58,8 +76,8 @@ SOURCE = (by_forward_source, by_reverse_source)
 REALIZATIONS = (*SOURCE, by_dual_numbers, by_graph)
 
 
-def assert_agree_with_jax(text, arguments, realizations=REALIZATIONS):
-    value, gradient = by_jax(text, arguments)
+def assert_agree(text, arguments, realizations=REALIZATIONS, oracle=by_jax):
+    value, gradient = oracle(text, arguments)
     for realization in realizations:
         got, slopes = realization(text, arguments)
         np.testing.assert_allclose(got, value, rtol=1e-12, err_msg=text)
@@ -68,10 +86,11 @@ def assert_agree_with_jax(text, arguments, realizations=REALIZATIONS):
 
 @pytest.mark.parametrize("name", programs.NAMED)
 def test_named_programs(name):
-    assert_agree_with_jax(*programs.NAMED[name])
+    assert_agree(*programs.NAMED[name])
 
 
 @pytest.mark.parametrize("block", [RANDOM[i : i + 20] for i in RANDOM[::20]])
 def test_random_programs(block):
     for seed in block:
-        assert_agree_with_jax(programs.random_program(seed), programs.random_arguments(seed))
+        text = programs.random_program(seed)
+        assert_agree(text, programs.random_arguments(seed), oracle=by_differences)

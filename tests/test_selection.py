@@ -12,7 +12,8 @@ from jaxmix.cli.main import main
 from jaxmix.matching import divergence
 
 FAITHFUL = jm.data.load("faithful").x
-THREE_PLACES = np.repeat([[0.0, 0.0], [1.0, 3.0], [4.0, 1.0]], 10, axis=0)
+THREE_PLACES = np.repeat([[0.0, 0.0], [1.0, 3.0], [4.0, 1.0]], [27, 27, 26], axis=0)
+"""As many rows as X has, and as many starts and one family in all tests: few programs."""
 
 
 def test_four_galaxy_components_reach_the_best_known_log_likelihood():
@@ -57,13 +58,13 @@ def test_entropy_is_of_what_is_observed():
 
 
 def test_a_cell_whose_starts_all_fail_is_a_row_that_says_so():
-    found = jm.select(THREE_PLACES, [1, 3], ["full"], 3, start="kmeans++")
+    found = jm.select(THREE_PLACES, [1, 3], ["diag"], 3, start="kmeans++")
     assert found.best.mixture.num_components == 1
     row = dict(zip(found.table.columns, found.table.rows[1]))
     assert (row["degenerate"], row["reached"], row["outcome"]) == (3, 0, "every start failed")
     assert found.table.formatted()[1][2] == "-"
     assert "every start failed" in str(found)
-    assert found.draw("icl").lines[-1].get_label().endswith("full, k = 1")
+    assert found.draw("icl").lines[-1].get_label().endswith("diag, k = 1")
     nothing = jm.Selection(found.cells[1:], "bic")
     assert "every start failed" in str(nothing)
     with pytest.raises(jm.FitFailed, match="every start of every cell"):
@@ -136,7 +137,7 @@ def test_mixtures_that_differ_are_two_optima_even_at_one_objective():
 
 
 def test_a_census_counts_failures_apart():
-    failed = jm.census(THREE_PLACES, 3, 3)
+    failed = jm.census(THREE_PLACES, 3, 3, family="diag")
     assert (failed.num_degenerate, failed.optima, failed.num_starts) == (3, (), 3)
     assert "DEGENERATE 3" in str(failed)
     unfinished = jm.census(X, 2, 3, family="diag", stop=jm.Stop(max_steps=1))
@@ -174,7 +175,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(mistake, capsys, tmp_path, monkey
 def test_the_command_prints_the_table_and_writes_a_folder(capsys, tmp_path):
     rows = [f"{a:.17g},{b:.17g},{c:g}" for (a, b), c in zip(X, COUNTS)]
     (tmp_path / "table.csv").write_text("\n".join(["a,b,times", *rows]))
-    arguments = ["--ks", "1,2", "--families", "diag", "--starts", "3", "--sample-weights", "times"]
+    arguments = ["--ks", "1,2", "--families", "diag", "--starts", "3", "--start", "kmeans++"]
+    arguments += ["--sample-weights", "times"]
     file, folder = str(tmp_path / "table.csv"), tmp_path / "found"
     assert main(["select", file, *arguments, "--out", str(folder)]) == 0
     printed = capsys.readouterr().out

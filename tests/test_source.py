@@ -13,7 +13,7 @@ import numpy as np
 import programs
 import pytest
 from scipy import ndimage
-from test_realizations import SOURCE, assert_agree_with_jax
+from test_realizations import SOURCE, assert_agree
 
 from jaxmix import dual
 from jaxmix.autodiff import source
@@ -276,7 +276,7 @@ return x ** k * y""",
 def test_the_edges_of_the_grammar_agree_with_jax(name):
     lines = EDGES[name].strip().splitlines()
     text = "\n".join(["def f(x, y):", *("    " + line for line in lines), ""])
-    assert_agree_with_jax(text, (1.3, 0.8), SOURCE)
+    assert_agree(text, (1.3, 0.8), SOURCE)
 
 
 CLASHES = {
@@ -305,7 +305,7 @@ return value""",
 def test_names_of_the_program_hide_no_names_of_the_derivative(name):
     lines = CLASHES[name].strip().splitlines()
     text = "\n".join(["def f(x, y):", *("    " + line for line in lines), ""])
-    assert_agree_with_jax(text, (0.7, 1.1), SOURCE)
+    assert_agree(text, (0.7, 1.1), SOURCE)
 
 
 REFUSED = {

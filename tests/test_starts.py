@@ -16,8 +16,9 @@ X = jm.data.standardize(jm.data.load("faithful").x)[0]
 N = len(X)
 FAMILIES = ("full", "tied", "diag", "spherical")
 DRAWN = ("kmeans++", "kmeans", "random_from_data", "random_normal")
-STARTS = [(family, start) for family in FAMILIES for start in DRAWN]
-STARTS += [("full", "short_runs"), ("full", "subsample")]
+STARTS = [("full", start) for start in (*DRAWN, "short_runs", "subsample")]
+STARTS += [(family, start) for family in FAMILIES[1:] for start in ("kmeans", "random_normal")]
+"""Families differ in how they hold clusters and points, not in which points are drawn."""
 SHAPES = {"full": (3, 2, 2), "tied": (2, 2), "diag": (3, 2), "spherical": (3,)}
 
 

@@ -104,7 +104,7 @@ def test_soft_em_becomes_k_means():
     assert away[-1] < 1e-6
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [0, 1])
 def test_three_starts_on_the_comparison_set(seed):
     table, _ = data.comparison_set(seed=seed)
     by_kmeans, careful, careless = clusters.starts(table).parts[0].rows

@@ -156,10 +156,10 @@ def newton_decrement(
     Source: Boyd & Vandenberghe (2004), Convex Optimization, section 9.5; notes/stopping.md, eq. 6.
     """
     posed = pose(mixture, x, **options)
-    slope = gradient(posed)[None]
-    if float(observed_shares(posed)[0]) <= resolution(slope.dtype):
+    covariance, _, shares = _observed_covariance(posed, gradient(posed)[None])
+    if float(shares[0]) <= resolution(shares.dtype):
         return float("inf")
-    return float(solved(posed, metric_factor(posed), slope)[0, 0]) / 2
+    return float(covariance[0, 0]) / 2
 
 
 def errors_like(values: Any, covariance: Float[Array, "q q"], missed: Bool[Array, " q"]) -> Any:
@@ -175,17 +175,15 @@ def _covariance(
     if kind not in KINDS:
         raise unknown("kind of standard errors", kind, KINDS)
     slopes = derivatives(function, posed)
-    if posed.free.size > DENSE and kind == "observed":
-        shares = observed_shares(posed)
+    if kind == "observed":
+        covariance, missed, shares = _observed_covariance(posed, slopes)
         warn_of_singular(shares)
-        missed = jnp.full(len(slopes), shares[0] <= resolution(shares.dtype))
-        return solved(posed, metric_factor(posed), slopes), missed, shares
-    squares = None if kind == "observed" else outer_products(posed)
+        return covariance, missed, shares
+    squares = outer_products(posed)
     seen = spectrum(posed, squares if kind == "opg" else observed(posed))
     warn_of_singular(seen.shares)
-    root = slopes @ seen.root
-    missed = seen.misses(slopes)
-    if kind != "sandwich":
+    root, missed = slopes @ seen.root, seen.misses(slopes)
+    if kind == "opg":
         return root @ root.T, missed, seen.shares
     bread = root @ seen.root.T
     return bread @ squares @ bread.T, missed, seen.shares
@@ -208,3 +206,16 @@ def warn_of_singular(
             f"{consequence}. Use fewer components or a prior",
             stacklevel=4,
         )
+
+
+def _observed_covariance(
+    posed: Posed, slopes: Float[Array, "q p"]
+) -> tuple[Float[Array, "q q"], Bool[Array, " q"], Float[Any, " shares"]]:
+    """slopes I^-1 slopes' with the observed information, which are unbounded, and the shares."""
+    if posed.free.size > DENSE:
+        shares = observed_shares(posed)
+        missed = jnp.full(len(slopes), shares[0] <= resolution(shares.dtype))
+        return solved(posed, metric_factor(posed), slopes), missed, shares
+    seen = spectrum(posed, observed(posed))
+    root = slopes @ seen.root
+    return root @ root.T, seen.misses(slopes), seen.shares
