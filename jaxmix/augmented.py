@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from jaxmix.charts import Chart, full_factors, with_factors
 from jaxmix.families.base import Coordinates
 from jaxmix.mixture import Mixture
+from jaxmix.numerics import cholesky
 
 Squares = Float[Array, "k m m"]
 """A matrix of m = d + 1 rows for each component."""
@@ -46,7 +47,7 @@ class Augmented(Chart):
 
     def mixture(self, frame: Frame, coordinates: Coordinates) -> Mixture:
         """With weights that are too small where s is not 1, as the augmented density has it."""
-        moved = jnp.linalg.cholesky(_stretches(frame, coordinates))
+        moved = cholesky(_stretches(frame, coordinates))
         mixture, logs = _read(frame, coordinates, moved)
         lost = logs + jnp.expm1(-2 * logs) / 2
         return Mixture(mixture.log_weights - lost, mixture.family)
@@ -54,7 +55,7 @@ class Augmented(Chart):
     def settle(self, frame: Frame, coordinates: Coordinates) -> tuple[Mixture, Frame]:
         """With s at 1, which lowers no objective: the augmented one is largest there."""
         stretches = _stretches(frame, coordinates)
-        moved = jnp.linalg.cholesky(stretches)
+        moved = cholesky(stretches)
         rotations = _turned(moved, stretches, frame.rotations)
         mixture, _ = _read(frame, coordinates, moved)
         return mixture, Frame(mixture, rotations, coordinates["components"])

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -20,7 +19,7 @@ from jaxmix.families.base import Coordinates
 from jaxmix.families.full import Full
 from jaxmix.families.gaussian import Gaussian
 from jaxmix.mixture import Mixture
-from jaxmix.numerics import diagonal
+from jaxmix.numerics import diagonal, each_matrix
 
 
 class Chart(eqx.Module):
@@ -57,14 +56,15 @@ class Still(Chart):
     def begin(self, mixture: Mixture, fixed: tuple[str, ...]) -> tuple[Mixture, Coordinates]:
         coordinates = mixture.unconstrain(fixed)
         if self.write is not None and "covariances" not in fixed:
-            coordinates["covariances"] = jax.vmap(self.write)(full_factors(mixture))
+            present = full_factors(mixture)
+            coordinates["covariances"] = each_matrix(self.write, present.shape[-1], present)
         return mixture, coordinates
 
     def mixture(self, frame: Mixture, coordinates: Coordinates) -> Mixture:
         if self.read is None or "covariances" not in coordinates:
             return frame.constrain(coordinates)
         d, read = frame.family.shape[1], self.read
-        found = jax.vmap(lambda packed: read(packed, d))(coordinates["covariances"])
+        found = each_matrix(lambda packed: read(packed, d), d, coordinates["covariances"])
         others = {name: part for name, part in coordinates.items() if name != "covariances"}
         return with_factors(frame.constrain(others), found)
 

@@ -20,6 +20,7 @@ from jaxmix.families import Family
 from jaxmix.fitting import SEGMENT, assemble, start_trace
 from jaxmix.loop import Closing, Loop, Outcome, Trace, advance, begin, close
 from jaxmix.methods import Method
+from jaxmix.numerics import at_once
 from jaxmix.problem import Problem
 from jaxmix.result import FitResult
 from jaxmix.starts import draw
@@ -48,8 +49,10 @@ class Study(eqx.Module):
 
     @property
     def lanes(self) -> int:
-        """How many starts run side by side."""
-        return min(LANES, len(self.keys))
+        """How many starts run side by side: fewer where their matrices would be too many."""
+        k, d = self.blank.shape
+        matrices = k if k <= at_once(d) else 1
+        return min(LANES, len(self.keys), max(1, at_once(d) // matrices))
 
     @property
     def small(self) -> bool:

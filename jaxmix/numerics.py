@@ -4,6 +4,9 @@ Stable softmax and logsumexp, pairwise distances, packed symmetric matrices, and
 that keep Kullback-Leibler divergences accurate near zero (notes/stopping.md, eq. 4 and 5).
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -100,9 +103,42 @@ def divergence_terms(
     return jnp.where(possible, jnp.where(far, new * logarithm - new + old, near), old)
 
 
+FACTORED_AT_ONCE = 2**18
+"""Entries times columns of the matrices that one call factors, on a CPU.
+
+jaxlib 0.10 divides larger calls among its threads, and two of them at one time wait for each other
+for ever: from 8 matrices of 64 columns on, or 100 of 20."""
+
+
+def at_once(d: int) -> int:
+    """How many matrices of d columns to factor in one call, at least one."""
+    return max(1, FACTORED_AT_ONCE // d**3) if jax.default_backend() == "cpu" else 2**31
+
+
+def each_matrix(function: Callable[..., Any], d: int, *stacks: Any) -> Any:
+    """A function of matrices, for those along the leading axis: in one call, or one after another.
+
+    Args:
+        function: takes one entry of each stack.
+        d: columns of the matrices that it factors.
+        stacks: arrays [k ...].
+    """
+    if len(stacks[0]) <= at_once(d):
+        return jax.vmap(function)(*stacks)
+    return jax.lax.map(lambda entries: function(*entries), stacks)
+
+
+def cholesky(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]:
+    """Lower Cholesky factors of any number of matrices; NaN where there are none."""
+    if matrices.ndim == 2:
+        return jnp.linalg.cholesky(matrices)
+    stack = matrices.reshape(-1, *matrices.shape[-2:])
+    return each_matrix(jnp.linalg.cholesky, matrices.shape[-1], stack).reshape(matrices.shape)
+
+
 def cholesky_or_zero(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]:
     """Lower Cholesky factors; zero where a finite matrix has none, so that it is seen."""
-    factors = jnp.linalg.cholesky(matrices)
+    factors = cholesky(matrices)
     finite = jnp.all(jnp.isfinite(matrices), axis=(-2, -1), keepdims=True)
     exists = jnp.all(jnp.isfinite(factors), axis=(-2, -1), keepdims=True)
     return jnp.where(finite & ~exists, 0.0, factors)
@@ -111,7 +147,7 @@ def cholesky_or_zero(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]
 def has_no_factor(matrices: Float[Array, "*k d d"]) -> Bool[Array, "*k"]:
     """Whether a finite symmetric matrix fails to be positive definite."""
     finite = jnp.all(jnp.isfinite(matrices), axis=(-2, -1))
-    return finite & ~jnp.all(jnp.isfinite(jnp.linalg.cholesky(matrices)), axis=(-2, -1))
+    return finite & ~jnp.all(jnp.isfinite(cholesky(matrices)), axis=(-2, -1))
 
 
 def triangle(d: int) -> tuple[np.ndarray, np.ndarray]:
@@ -128,6 +164,20 @@ def pack(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k q"]:
     """Upper triangles of symmetric matrices as rows of length d (d + 1) / 2."""
     rows, columns = triangle(matrices.shape[-1])
     return matrices[..., rows, columns]
+
+
+def products_of_pairs(
+    x: Float[Array, "d rows"], first: np.ndarray, second: np.ndarray
+) -> Float[Array, "f rows"]:
+    """Products of these pairs of columns, the columns themselves, and 1.
+
+    Both factors are taken from x and 1 in one piece: pieces put together afterwards cost a
+    compiled loop that asks at every entry which piece it is in, for half the time of a pass.
+    """
+    with_one, d = jnp.concatenate([x, jnp.ones_like(x[:1])]), len(x)
+    left = np.concatenate([first, np.arange(d + 1)])
+    right = np.concatenate([second, np.full(d + 1, d)])
+    return with_one[left] * with_one[right]
 
 
 def unpack(packed: Float[Array, "*k q"], d: int) -> Float[Array, "*k d d"]:

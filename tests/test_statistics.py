@@ -17,8 +17,10 @@ from jax.scipy.special import logsumexp
 from jax.scipy.stats import multivariate_normal
 
 import jaxmix as jm
+from jaxmix import numerics
 from jaxmix.blocks import GROUPS, in_blocks, layout
 from jaxmix.clustering import squared_distances
+from jaxmix.families.full import Full
 from jaxmix.numerics import excess
 from jaxmix.problem import build_problem
 from jaxmix.sources import InMemory, in_memory, survey
@@ -257,6 +259,28 @@ def test_excess_keeps_its_digits_where_its_two_forms_meet(u):
     np.testing.assert_allclose(float(excess(jnp.asarray(u))), float(exact), rtol=1e-14)
     slope = jax.grad(excess)(jnp.asarray(u))
     np.testing.assert_allclose(slope, u / (1 + u), rtol=1e-13)
+
+
+@pytest.mark.parametrize("family", ["full", "tied"])
+def test_matrices_factored_one_after_another_are_those_of_one_call(monkeypatch, family):
+    mixture = mixture_of(family)
+
+    def curvature(mixture):
+        value = jax.grad(lambda one: jm.log_likelihood(one, ROWS))
+        return jax.jvp(value, (mixture,), (mixture,))
+
+    together = curvature(mixture)
+    monkeypatch.setattr(numerics, "FACTORED_AT_ONCE", 1)
+    assert "scan" in str(jax.make_jaxpr(mixture.family.log_prob)(ROWS)) or family == "tied"
+    assert_close(curvature(mixture), together, relative=1e-12)
+
+
+def test_no_call_factors_so_many_matrices_that_two_would_wait_for_each_other():
+    """Sixteen matrices of 64 columns in one call, and another such call beside it, never end."""
+    factors = jnp.broadcast_to(jnp.eye(64), (16, 64, 64))
+    text = str(jax.make_jaxpr(lambda factors: Full(factors).quadratic(16))(factors))
+    assert "triangular_solve" in text
+    assert "f64[16,64,64] = triangular_solve" not in text
 
 
 def test_wrong_shapes_are_refused():

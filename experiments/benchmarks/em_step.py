@@ -1,138 +1,146 @@
-"""Seconds an EM step: the one pass against scikit-learn, with its gradient and its memory.
+"""Seconds an EM step at four sizes in both precisions: scikit-learn, the machine's limit, memory.
 
-Run: python experiments/benchmarks/em_step.py
-A step is the difference of two runs of different length, from one start, at default threads, the
-likelihood included; medians of repeats, interleaved, compile time apart. Prints JSON.
+Run: python experiments/benchmarks/em_step.py [--sizes 0,1,2,3] [--repeats 7]
+Every pass is timed in turn with the others, with a step of scikit-learn from the same parameters
+and with products of 2000 x 2000 matrices, all at default threads; compile time is apart. The limit
+of a pass is 4 n k (d + 1)(d + 2) / 2 operations at the speed of the best of the products. Writes
+experiments/results/em_step.json and prints it.
 """
 
+import argparse
 import json
 import time
-import warnings
+from pathlib import Path
+from typing import Any
 
 import jax
 
 jax.config.update("jax_enable_x64", True)
 
-import equinox as eqx  # noqa: E402
 import numpy as np  # noqa: E402
-from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 from sklearn.mixture import GaussianMixture  # noqa: E402
 
 import jaxmix as jm  # noqa: E402
-from jaxmix.problem import build_problem  # noqa: E402
-from jaxmix.statistics import Blocks  # noqa: E402
+from jaxmix.circumstances import circumstances  # noqa: E402
+from jaxmix.methods import EM  # noqa: E402
+from jaxmix.posing import check_problem  # noqa: E402
+from jaxmix.precision import cast  # noqa: E402
 
-N, D, K = 200_000, 16, 32
-SHORT, LONG = {"jaxmix": 5, "sklearn": 2}, {"jaxmix": 45, "sklearn": 5}
-REPEATS = 3
-LARGE_N = 2_000_000
-
-
-def problem() -> tuple[np.ndarray, jm.Mixture]:
-    table, _ = jm.data.mixture_sample(N, K, D, separation=1.5, eccentricity=3.0, seed=0)
-    return table.x, jm.initialize(table.x, K, start="random_from_data", seed=0)
+SIZES = [(1_000_000, 2, 3), (200_000, 16, 32), (100_000, 8, 8), (50_000, 64, 16)]
+DTYPES = ("float64", "float32")
+RESULTS = Path(__file__).parents[1] / "results" / "em_step.json"
+PRODUCT = 2000
 
 
-def seconds(run) -> float:
+def seconds(run, *arguments) -> float:
     began = time.perf_counter()
-    jax.block_until_ready(run())
+    jax.block_until_ready(run(*arguments))
     return time.perf_counter() - began
 
 
-def jaxmix_fit(x: np.ndarray, start: jm.Mixture, steps: int) -> jm.FitResult:
-    return jm.fit(x, start, jm.EM(), stop=jm.Stop("gap", tol=1e-12, max_steps=steps))
+def passes(problem: jm.Problem, start: jm.Mixture) -> dict[str, Any]:
+    """Compiled programs of the problem at a mixture, by name."""
 
+    def objective(mixture, problem, gradient="fisher"):
+        return problem.objective(mixture, gradient)
 
-def sklearn_fit(x: np.ndarray, start: jm.Mixture, steps: int) -> GaussianMixture:
-    precisions = np.linalg.inv(np.asarray(start.covariances))
-    model = GaussianMixture(
-        K,
-        reg_covar=0.0,
-        tol=0.0,
-        max_iter=steps,
-        weights_init=np.asarray(start.weights),
-        means_init=np.asarray(start.means),
-        precisions_init=precisions,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(x)
+    def by_autodiff(mixture, problem):
+        return jax.value_and_grad(objective)(mixture, problem, "autodiff")
 
+    def product(mixture, problem):
+        return jax.jvp(lambda one: jax.grad(objective)(one, problem), (mixture,), (mixture,))[1]
 
-def step_seconds(x: np.ndarray, start: jm.Mixture) -> dict[str, list[float]]:
-    """Seconds a step of both, measured in turn."""
-    fits = {"jaxmix": jaxmix_fit, "sklearn": sklearn_fit}
-    jaxmix_fit(x, start, 1)
-    steps: dict[str, list[float]] = {name: [] for name in fits}
-    for _ in range(REPEATS):
-        for name, fit in fits.items():
-            short = seconds(lambda fit=fit, name=name: fit(x, start, SHORT[name]))
-            long = seconds(lambda fit=fit, name=name: fit(x, start, LONG[name]))
-            steps[name].append((long - short) / (LONG[name] - SHORT[name]))
-    return steps
-
-
-def gradient_seconds(x: np.ndarray, start: jm.Mixture) -> dict[str, float]:
-    """Medians of an E-step's pass, a value with its gradient, and plain autodiff's."""
-    whole = jax.jit(build_problem)(x)
-    functions = {
-        "em_step": jax.jit(lambda start, whole: whole.evaluate(start).em_step),
-        "value_and_gradient": jax.jit(
-            jax.value_and_grad(lambda start, whole: whole.objective(start))
-        ),
-        "value_and_autodiff": jax.jit(
-            jax.value_and_grad(lambda start, whole: whole.objective(start, "autodiff"))
-        ),
+    inside = problem.enter(start)
+    programs = {
+        "em_step": lambda mixture, problem: problem.evaluate(mixture).em_step,
+        "gradient": jax.value_and_grad(objective),
+        "gradient_by_autodiff": by_autodiff,
+        "hessian_product": product,
     }
-    arguments = whole.enter(start), whole
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    for name in functions:
-        seconds(lambda name=name: functions[name](*arguments))
-    for _ in range(3 * REPEATS):
-        for name in functions:
-            times[name].append(seconds(lambda name=name: functions[name](*arguments)))
-    return {name: float(np.median(values)) for name, values in times.items()}
+    jitted = {name: jax.jit(program) for name, program in programs.items()}
+    return {
+        name: lambda program=program: program(inside, problem) for name, program in jitted.items()
+    }
 
 
-def temporary_bytes() -> int:
-    """Temporary memory of an EM step compiled for 2,000,000 rows, which needs no data."""
-    few = np.random.default_rng(0).normal(size=(10_000, D))
-    small, start = build_problem(jax.numpy.asarray(few)), jm.initialize(few, K)
-    rows = small.data.x.shape[2]
-    blocks = -(-LARGE_N // rows)
-    data = Blocks(
-        jax.ShapeDtypeStruct((blocks, D, rows), np.float64),
-        jax.ShapeDtypeStruct((blocks, rows), np.float64),
-    )
-    large = eqx.tree_at(lambda problem: problem.data, small, data)
-    step = jax.jit(lambda start, problem: problem.evaluate(start))
-    return step.lower(start, large).compile().memory_analysis().temp_size_in_bytes
+def sklearn_step(x: np.ndarray, start: jm.Mixture):
+    """One E-step and one M-step of scikit-learn, from the start's parameters."""
+    model = GaussianMixture(len(start.weights), reg_covar=0.0)
+    model.weights_, model.means_ = np.asarray(start.weights), np.asarray(start.means)
+    model.covariances_ = np.asarray(start.covariances)
+    factors = np.linalg.cholesky(np.linalg.inv(model.covariances_))
+    model.precisions_cholesky_ = factors.astype(x.dtype)
+
+    def step() -> None:
+        _, log_responsibilities = model._e_step(x)
+        model._m_step(x, log_responsibilities)
+
+    return step
 
 
-def agreement(x: np.ndarray, start: jm.Mixture) -> float:
-    """Largest relative difference of the means after ten steps."""
-    ours, theirs = jaxmix_fit(x, start, 10), sklearn_fit(x, start, 10)
-    return float(np.max(np.abs(ours.mixture.means - theirs.means_)) / np.max(np.abs(theirs.means_)))
+def measure(n: int, d: int, k: int, dtype: str, repeats: int) -> dict[str, Any]:
+    x = jm.data.mixture_sample(n, k, d, separation=1.5, eccentricity=3.0, seed=0)[0].x
+    start = cast(jm.initialize(x, k, start="random_from_data", seed=0), dtype)
+    x = x.astype(dtype)
+    problem = check_problem(x, start, EM(), None, 0.0, (), None)[0]
+    matrix = jax.numpy.asarray(np.random.default_rng(0).normal(size=(PRODUCT, PRODUCT)), dtype)
+    square = jax.jit(lambda a: a @ a)
+    runs = passes(problem, start) | {"sklearn": sklearn_step(x, start)}
+    runs["product"] = lambda: square(matrix)
+    compile_seconds = {name: seconds(run) for name, run in runs.items() if name != "sklearn"}
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for repeat in range(repeats):
+        for name, run in runs.items():
+            if name != "sklearn" or repeat < 3:
+                times[name].append(seconds(run))
+    medians = {name: float(np.median(values)) for name, values in times.items()}
+    speed = 2 * PRODUCT**3 / min(times["product"])
+    limit = 4 * n * k * (d + 1) * (d + 2) / 2 / speed
+    step = medians["em_step"]
+    return {
+        "n": n,
+        "d": d,
+        "k": k,
+        "dtype": dtype,
+        "rows_a_block": int(problem.data.x.shape[2]),
+        "milliseconds": {name: round(1e3 * value, 3) for name, value in medians.items()},
+        "spread": {
+            name: [round(1e3 * min(values), 3), round(1e3 * max(values), 3)]
+            for name, values in times.items()
+        },
+        "first_call_seconds": {name: round(value, 2) for name, value in compile_seconds.items()},
+        "times_sklearn": round(medians["sklearn"] / step, 2),
+        "share_of_limit": round(limit / step, 3),
+        "share_of_limit_at_best": round(limit / min(times["em_step"]), 3),
+        "gradient_in_steps": round(medians["gradient"] / step, 3),
+        "autodiff_in_steps": round(medians["gradient_by_autodiff"] / step, 3),
+        "hessian_product_in_steps": round(medians["hessian_product"] / step, 3),
+        "gflops_of_product": round(speed / 1e9, 1),
+    }
+
+
+def geometric_mean(rows: list[dict[str, Any]], dtype: str) -> float:
+    """Of the ratios to scikit-learn in one precision."""
+    ratios = [row["times_sklearn"] for row in rows if row["dtype"] == dtype]
+    return round(float(np.exp(np.mean(np.log(ratios)))), 2)
 
 
 def main() -> None:
-    x, start = problem()
-    steps, gradients = step_seconds(x, start), gradient_seconds(x, start)
-    medians = {name: float(np.median(values)) for name, values in steps.items()}
-    report = {
-        "n": N,
-        "d": D,
-        "k": K,
-        "step_seconds": medians,
-        "spread": {name: [min(values), max(values)] for name, values in steps.items()},
-        "times_faster_than_sklearn": medians["sklearn"] / medians["jaxmix"],
-        "pass_seconds": gradients,
-        "gradient_in_em_steps": gradients["value_and_gradient"] / gradients["em_step"],
-        "autodiff_in_em_steps": gradients["value_and_autodiff"] / gradients["em_step"],
-        "difference_after_10_steps": agreement(x, start),
-        "temporary_MiB_at_2_million_rows": temporary_bytes() / 2**20,
-    }
-    print(json.dumps(report, indent=1))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sizes", default="0,1,2,3")
+    parser.add_argument("--repeats", type=int, default=10)
+    options = parser.parse_args()
+    chosen = [SIZES[int(place)] for place in options.sizes.split(",")]
+    rows = []
+    for dtype in DTYPES:
+        for size in chosen:
+            rows.append(measure(*size, dtype, options.repeats))
+            print(json.dumps(rows[-1]), flush=True)
+    means = {dtype: geometric_mean(rows, dtype) for dtype in DTYPES}
+    report = {"circumstances": circumstances(), "sizes": rows, "mean_times_sklearn": means}
+    print(json.dumps(means))
+    if len(chosen) == len(SIZES):
+        RESULTS.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

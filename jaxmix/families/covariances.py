@@ -51,8 +51,8 @@ class Covariances(eqx.Module):
 
     @staticmethod
     @abstractmethod
-    def squares(x: Float[Array, "d rows"]) -> Float[Array, "q rows"]:
-        """`products(x, x)` with data as columns: the second-order features."""
+    def features(x: Float[Array, "d rows"]) -> Float[Array, "f rows"]:
+        """`products(x, x)` with data as columns, then x, then 1."""
 
     @staticmethod
     @abstractmethod

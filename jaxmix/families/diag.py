@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxmix.families.base import Incomplete
 from jaxmix.families.covariances import Covariances, as_diagonal
 from jaxmix.families.incomplete import IncompleteColumns
-from jaxmix.numerics import diagonal, excess
+from jaxmix.numerics import diagonal, excess, products_of_pairs
 
 
 class Diag(Covariances):
@@ -42,8 +42,9 @@ class Diag(Covariances):
         return a * b
 
     @staticmethod
-    def squares(x: Float[Array, "d rows"]) -> Float[Array, "q rows"]:
-        return x * x
+    def features(x: Float[Array, "d rows"]) -> Float[Array, "f rows"]:
+        columns = np.arange(len(x))
+        return products_of_pairs(x, columns, columns)
 
     @staticmethod
     def packed(matrix: Float[Array, "d d"]) -> Float[Array, " q"]:

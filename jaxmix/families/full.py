@@ -1,6 +1,7 @@
 """Full covariances: each component has a matrix of its own (notes/em.md, eq. 5 and 6)."""
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,15 @@ from jaxmix.families import factors
 from jaxmix.families.base import Incomplete
 from jaxmix.families.covariances import Covariances
 from jaxmix.families.incomplete import IncompleteMatrices
-from jaxmix.numerics import cholesky_or_zero, has_no_factor, pack, triangle, unpack
+from jaxmix.numerics import (
+    cholesky_or_zero,
+    each_matrix,
+    has_no_factor,
+    pack,
+    products_of_pairs,
+    triangle,
+    unpack,
+)
 
 
 class Full(Covariances):
@@ -25,6 +34,10 @@ class Full(Covariances):
     @classmethod
     def from_values(cls, values: Float[Array, "..."], k: int, d: int) -> "Full":
         return cls(cholesky_or_zero(values))
+
+    def _each(self, function: Callable[..., Any], *stacks: Any) -> Any:
+        """A function of every factor, and of what else there is for each component."""
+        return each_matrix(function, self.factors.shape[-1], self.factors, *stacks)
 
     @property
     def values(self) -> Float[Array, "*batch k d d"]:
@@ -43,9 +56,8 @@ class Full(Covariances):
         return pack(outer + jnp.swapaxes(outer, -1, -2)) / 2
 
     @staticmethod
-    def squares(x: Float[Array, "d rows"]) -> Float[Array, "q rows"]:
-        rows, columns = triangle(x.shape[0])
-        return x[rows] * x[columns]
+    def features(x: Float[Array, "d rows"]) -> Float[Array, "f rows"]:
+        return products_of_pairs(x, *triangle(len(x)))
 
     @staticmethod
     def packed(matrix: Float[Array, "d d"]) -> Float[Array, " q"]:
@@ -56,10 +68,11 @@ class Full(Covariances):
         return IncompleteMatrices()
 
     def quadratic(self, k: int) -> Float[Array, "k q"]:
-        return jax.vmap(factors.quadratic)(self.factors)
+        return self._each(factors.quadratic)
 
     def whiten(self, x: Float[Array, "n k d"]) -> Float[Array, "n k d"]:
-        return jax.vmap(factors.whiten, in_axes=(0, 1), out_axes=1)(self.factors, x)
+        whitened = self._each(factors.whiten, jnp.moveaxis(x, 1, 0))
+        return jnp.moveaxis(whitened, 0, 1)
 
     @staticmethod
     def precision_product(
@@ -89,7 +102,7 @@ class Full(Covariances):
     def divergence(
         self, new: "Full", counts: Float[Array, " k"], strength: Float[Array, ""], d: int
     ) -> Float[Array, ""]:
-        divergences = jax.vmap(factors.divergence)(self.factors, new.factors)
+        divergences = self._each(factors.divergence, new.factors)
         return jnp.sum((counts + strength) * divergences)
 
     def below(self, bounds: Float[Array, "m d d"]) -> Bool[Array, ""]:
@@ -103,16 +116,16 @@ class Full(Covariances):
         return type(self)(jax.vmap(lambda c: factors.from_coordinates(c, d))(coordinates))
 
     def affine(self, scale: Float[Array, "..."]) -> "Full":
-        return type(self)(jax.vmap(lambda factor: factors.affine(factor, scale))(self.factors))
+        return type(self)(self._each(lambda factor: factors.affine(factor, scale)))
 
     def take(self, order: Int[Array, " m"]) -> "Full":
         return type(self)(self.factors[order])
 
     def marginal(self, columns: tuple[int, ...]) -> "Full":
-        return type(self)(jax.vmap(lambda factor: factors.marginal(factor, columns))(self.factors))
+        return type(self)(self._each(lambda factor: factors.marginal(factor, columns)))
 
     def condition(
         self, columns: tuple[int, ...], rest: tuple[int, ...], offsets: Float[Array, "k c"]
     ) -> tuple[Float[Array, "k r"], "Full"]:
-        slopes, given = jax.vmap(lambda f: factors.condition(f, columns, rest))(self.factors)
+        slopes, given = self._each(lambda f: factors.condition(f, columns, rest))
         return jnp.einsum("krc,kc->kr", slopes, offsets), type(self)(given)

@@ -117,8 +117,10 @@ def _conditional(
     within = both * precision + jnp.diag(1 - missing)
     factor = jnp.linalg.cholesky(within)
     pull = missing * (linear - precision @ known)
-    means = cho_solve((factor, True), pull)
-    covariance = both * cho_solve((factor, True), jnp.eye(len(known), dtype=known.dtype))
+    # Solved together, since two calls at one time may wait for each other (numerics.each_matrix).
+    asked = jnp.column_stack([pull, jnp.eye(len(known), dtype=known.dtype)])
+    solved = cho_solve((factor, True), asked)
+    means, covariance = solved[:, 0], both * solved[:, 1:]
     integral = jnp.sum(missing) * jnp.log(2 * jnp.pi) / 2 - jnp.sum(jnp.log(diagonal(factor)))
     logit = constant + linear @ known - known @ precision @ known / 2 + pull @ means / 2 + integral
     return Conditional(logit, known + means, covariance)

@@ -41,8 +41,8 @@ class Spherical(Covariances):
         return jnp.sum(a * b, axis=-1, keepdims=True)
 
     @staticmethod
-    def squares(x: Float[Array, "d rows"]) -> Float[Array, "q rows"]:
-        return jnp.sum(x * x, axis=0, keepdims=True)
+    def features(x: Float[Array, "d rows"]) -> Float[Array, "f rows"]:
+        return jnp.concatenate([jnp.sum(x * x, axis=0, keepdims=True), x, jnp.ones_like(x[:1])])
 
     @staticmethod
     def packed(matrix: Float[Array, "d d"]) -> Float[Array, " q"]:

@@ -21,7 +21,7 @@ class Tied(Covariances):
     spends_a_count_a_column: ClassVar[bool] = False
 
     products = staticmethod(Full.products)
-    squares = staticmethod(Full.squares)
+    features = staticmethod(Full.features)
     packed = staticmethod(Full.packed)
     incomplete = staticmethod(Full.incomplete)
     precision_product = staticmethod(Full.precision_product)
