@@ -18,11 +18,9 @@ from jaxtyping import Array, Float
 
 from jaxmix.devices import Devices, over_devices
 
-BLOCK_BYTES = 2**17
-"""Of one block of x, so that what is made of it stays in a processor's second-level cache.
-
-Twice as many from 16 columns on, where products outweigh what a block costs beside them; measured
-by experiments/benchmarks/em_step.py."""
+BLOCK_BYTES, FEATURE_BYTES = 2**17, 9 * 2**19
+"""Of x in a block of few columns, and of the features of one of 16 or more, where products outweigh
+what a block costs beside them; measured by experiments/benchmarks/em_step.py."""
 
 FEWEST_ROWS, MOST_ROWS = 128, 8192
 """Rows of a block where there is more than one."""
@@ -73,7 +71,9 @@ def layout(n: int, d: int, itemsize: int, rows: int | None = None) -> Layout:
 
 def block_length(n: int, d: int, itemsize: int) -> int:
     """Rows a block: a power of two by dtype and d alone, except that few rows are one block."""
-    largest = BLOCK_BYTES * (1 if d < 16 else 2) // (itemsize * (d + 1))
+    features = (d + 1) * (d + 2) // 2
+    largest = BLOCK_BYTES // (d + 1) if d < 16 else FEATURE_BYTES // features
+    largest //= itemsize
     largest = min(max(1 << largest.bit_length() - 1, FEWEST_ROWS), MOST_ROWS)
     return min(largest, max(64, rounded_up(n, 3)))
 

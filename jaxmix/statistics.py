@@ -67,9 +67,11 @@ def plain_pass(features: Features | Incomplete, assign: Assign, table: Table, da
     def block(table: Table, x: Float[Array, "d rows"], weights: Float[Array, " rows"]) -> Pass:
         logits, statistics = expectation(features, table, x)
         log_densities, assignments = assign(logits)
-        return jnp.vdot(log_densities, weights), statistics(assignments * weights)
+        # Features as rows, as their product has them: turned once a pass, not once a block.
+        return jnp.vdot(log_densities, weights), statistics(assignments * weights).T
 
-    return data.sums(block, table)
+    log_likelihood, turned = data.sums(block, table)
+    return log_likelihood, turned.T
 
 
 def expected_statistics(features: Features | Incomplete, table: Table, data: Data) -> Pass:

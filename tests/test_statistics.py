@@ -204,7 +204,7 @@ def test_rows_are_cut_alike_whatever_their_number(n, d, itemsize):
     assert n <= rows * blocks < max(n * 1.25, n + 64) + (n > rows) * rows
     if n > 10_000:
         assert rows == layout(10_000, d, itemsize).rows
-        assert 256 <= rows <= 8192
+        assert 128 <= rows <= 8192
 
 
 def test_data_of_many_lengths_have_few_cuts():

@@ -65,7 +65,7 @@ def passes(problem: jm.Problem, start: jm.Mixture) -> dict[str, Any]:
 
 def sklearn_step(x: np.ndarray, start: jm.Mixture):
     """One E-step and one M-step of scikit-learn, from the start's parameters."""
-    model = GaussianMixture(len(start.weights), reg_covar=0.0)
+    model = GaussianMixture(len(start.weights), reg_covar=1e-6)
     model.weights_, model.means_ = np.asarray(start.weights), np.asarray(start.means)
     model.covariances_ = np.asarray(start.covariances)
     factors = np.linalg.cholesky(np.linalg.inv(model.covariances_))
