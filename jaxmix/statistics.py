@@ -64,7 +64,9 @@ def plain_pass(features: Features | Incomplete, assign: Assign, table: Table, da
     """
 
     @jax.checkpoint
-    def block(table: Table, x: Float[Array, "d rows"], weights: Float[Array, " rows"]) -> Pass:
+    def block(
+        table: Table, x: Float[Array, "d rows"], weights: Float[Array, " rows"]
+    ) -> tuple[Float[Array, ""], Float[Array, "f k"]]:
         logits, statistics = expectation(features, table, x)
         log_densities, assignments = assign(logits)
         # Features as rows, as their product has them: turned once a pass, not once a block.
