@@ -64,9 +64,13 @@ def fit(
     $\sum_i s_i \log \sum_k w_k p_k(x_i) e^{-\frac{\epsilon}{2}\operatorname{tr}\Sigma_k^{-1}}$
     plus the prior's penalty, with sample weights $s_i$ and ridge $\epsilon$.
 
+    Inside `jax.set_mesh` the devices of the mesh share the rows; their number changes no bit of what
+    EM and gradient methods find.
+
     Args:
         x: data [n d], finite; an array, nested lists, or a pandas or polars frame. A vector is one
-            column.
+            column. Or a `data.stream` of files that no memory holds, which every pass reads again;
+            methods that work on batches of rows take arrays alone.
         start: the mixture to start from, in the units of the data, as `initialize` or
             `gaussian_mixture` give it. It is converted to the precision of the data.
         method: `EM()` when left out, or any other `Method`.

@@ -1,0 +1,69 @@
+"""Fits on meshes of virtual devices: the bits of one device, whatever their number.
+
+Devices are chosen when a process starts, so that one of its own does the work.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import hashlib, json
+import jax, numpy as np
+from contextlib import nullcontext
+jax.config.update("jax_enable_x64", True)
+import jaxmix as jm
+from jaxmix import blocks
+
+blocks.MOST_ROWS, blocks.FEWEST_ROWS, blocks.GROUPS = 64, 32, 16
+rng = np.random.default_rng(0)
+X = rng.normal(size=(1500, 2)) + 4.0 * rng.integers(0, 2, (1500, 1)) + 100.0
+
+class Table:
+    columns, dtype, shape = ("x1", "x2"), np.dtype(float), X.shape
+    def rows(self, start, stop): return X[start:stop]
+    def weights(self, start, stop): return None
+
+def digest(data, devices):
+    mesh = jax.make_mesh((devices,), ("data",), devices=jax.devices()[:devices]) if devices else None
+    with jax.set_mesh(mesh) if mesh is not None else nullcontext():
+        start = jm.initialize(X, 2, seed=0)
+        first = jm.fit(data, start, stop=jm.Stop("gap", 1e-9, 4))
+        result = jm.fit(data, start, stop=jm.Stop("gap", 1e-9, 8), resume=first)
+    leaves = jax.tree.leaves((result.mixture, result.history, result.gap, result.log_likelihood))
+    assert all(leaf.sharding.num_devices == 1 for leaf in jax.tree.leaves(result.mixture))
+    return hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)).hexdigest()
+
+table = Table()
+print(json.dumps({
+    "array": [digest(X, devices) for devices in (0, 2, 4)],
+    "few rows": [digest(X[:100], devices) for devices in (0, 4)],
+    "stream": [digest(table, devices) for devices in (0, 4)],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def digests():
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env=os.environ | {"XLA_FLAGS": flags},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    return json.loads(run.stdout)
+
+
+@pytest.mark.parametrize("data", ["array", "few rows", "stream"])
+def test_the_number_of_devices_changes_no_bit(digests, data):
+    assert len(set(digests[data])) == 1
+
+
+def test_a_stream_on_devices_has_the_bits_of_an_array(digests):
+    assert digests["stream"] == digests["array"][1:]
