@@ -64,8 +64,8 @@ def fit(
     $\sum_i s_i \log \sum_k w_k p_k(x_i) e^{-\frac{\epsilon}{2}\operatorname{tr}\Sigma_k^{-1}}$
     plus the prior's penalty, with sample weights $s_i$ and ridge $\epsilon$.
 
-    Inside `jax.set_mesh` the devices of the mesh share the rows; their number changes no bit of what
-    EM and gradient methods find.
+    Inside `jax.set_mesh` the devices of the mesh share the rows; their number changes no bit of
+    what EM and gradient methods find.
 
     Args:
         x: data [n d], finite; an array, nested lists, or a pandas or polars frame. A vector is one

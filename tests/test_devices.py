@@ -28,8 +28,8 @@ class Table:
     def weights(self, start, stop): return None
 
 def digest(data, devices):
-    mesh = jax.make_mesh((devices,), ("data",), devices=jax.devices()[:devices]) if devices else None
-    with jax.set_mesh(mesh) if mesh is not None else nullcontext():
+    some = jax.devices()[:devices]
+    with jax.set_mesh(jax.make_mesh((devices,), ("rows",), devices=some)) if some else nullcontext():
         start = jm.initialize(X, 2, seed=0)
         first = jm.fit(data, start, stop=jm.Stop("gap", 1e-9, 4))
         result = jm.fit(data, start, stop=jm.Stop("gap", 1e-9, 8), resume=first)
