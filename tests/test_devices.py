@@ -29,7 +29,8 @@ class Table:
 
 def digest(data, devices):
     some = jax.devices()[:devices]
-    with jax.set_mesh(jax.make_mesh((devices,), ("rows",), devices=some)) if some else nullcontext():
+    mesh = jax.make_mesh((devices,), ("rows",), devices=some) if some else None
+    with nullcontext() if mesh is None else jax.set_mesh(mesh):
         start = jm.initialize(X, 2, seed=0)
         first = jm.fit(data, start, stop=jm.Stop("gap", 1e-9, 4))
         result = jm.fit(data, start, stop=jm.Stop("gap", 1e-9, 8), resume=first)
