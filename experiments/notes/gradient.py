@@ -69,7 +69,8 @@ def report_cost() -> None:
         "log-likelihood": partial(OBJECTIVES["autodiff"], features),
         "EM statistics": partial(STATISTICS["fisher"], features),
         "Fisher gradient": jax.value_and_grad(partial(OBJECTIVES["fisher"], features)),
-        "reverse sweep": partial(STATISTICS["autodiff"], features),
+        "reverse by blocks": partial(STATISTICS["autodiff"], features),
+        "reverse sweep": jax.value_and_grad(partial(OBJECTIVES["autodiff"], features)),
         "+ Hessian product": lambda w, data: jax.jvp(lambda v: slope(v, data), (w,), (along,)),
     }
     unit = arithmetic(functions["log-likelihood"], table, problem.data)

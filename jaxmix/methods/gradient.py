@@ -53,7 +53,7 @@ class GradientAscent(Method):
     The gradient is Fisher's: one pass gives the expected statistics $S$, which are the derivative
     in natural parameters $W$, and the chain rule gives the rest,
     $\nabla_\theta = (\partial W / \partial\theta)^\top S$. With
-    `gradient="autodiff"`, S comes from a reverse sweep through the pass instead.
+    `gradient="autodiff"`, S comes from reverse-mode autodiff of every block instead.
 
     Args:
         optimizer: an optax factory such as `optax.adam`, whose numbers follow by name and are
