@@ -86,23 +86,29 @@ def classified_statistics(features: Features | Incomplete, table: Table, data: D
     return plain_pass(features, hard, table, data)
 
 
+def block_log_likelihood(
+    features: Features | Incomplete,
+    table: Table,
+    x: Float[Array, "d rows"],
+    weights: Float[Array, " rows"],
+) -> Float[Array, ""]:
+    """The log-likelihood of a block."""
+    return jnp.vdot(soft(expectation(features, table, x)[0])[0], weights)
+
+
 def differentiated_statistics(features: Features | Incomplete, table: Table, data: Data) -> Pass:
     """The same statistics by reverse-mode autodiff of every block, without any identity."""
-
-    def block(table: Table, x: Float[Array, "d rows"], weights: Float[Array, " rows"]) -> Pass:
-        def log_likelihood(table: Table) -> Float[Array, ""]:
-            return jnp.vdot(soft(expectation(features, table, x)[0])[0], weights)
-
-        return jax.value_and_grad(log_likelihood)(table)
-
-    return data.sums(block, table)
+    return data.sums(jax.value_and_grad(partial(block_log_likelihood, features)), table)
 
 
 def autodiff_log_likelihood(
     features: Features | Incomplete, table: Table, data: Data
 ) -> Float[Array, ""]:
-    """The log-likelihood of a table of natural parameters, for plain autodiff."""
-    return plain_pass(features, soft, table, data)[0]
+    """The log-likelihood of a table of natural parameters, for plain autodiff.
+
+    A block is computed again in a reverse sweep, so that no derivative holds [n k] numbers.
+    """
+    return data.sums(jax.checkpoint(partial(block_log_likelihood, features)), table)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
