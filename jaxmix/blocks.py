@@ -117,13 +117,13 @@ class Data(eqx.Module):
         return jax.tree.map(lambda leaf: jnp.sum(leaf[: self.groups], axis=0), sums)
 
 
-def added(block: Block, shared: Any, nothing: Any, x: Array, sample_weights: Array) -> Any:
-    """`nothing`, and after it what these blocks add to it, one after another."""
+def added(block: Block, shared: Any, sums: Any, x: Array, sample_weights: Array) -> Any:
+    """Sums so far, and what these blocks add to them, one after another."""
 
     def add(carry: Any, one: tuple[Array, Array]) -> tuple[Any, None]:
         return jax.tree.map(jnp.add, carry, block(shared, *one)), None
 
-    return jax.lax.scan(add, nothing, (x, sample_weights))[0]
+    return jax.lax.scan(add, sums, (x, sample_weights))[0]
 
 
 def nothing(block: Block, shared: Any, x: Any, sample_weights: Any) -> Any:

@@ -26,9 +26,8 @@ def check_columns(start: Any, d: int) -> None:
         raise ValueError(f"the start has {columns} columns, the data have {d}")
 
 
-def check_start(start: Any, d: int, total: float) -> None:
-    """Raise unless `start` is a mixture that fits the data's columns and size."""
-    check_columns(start, d)
+def check_start(start: Mixture, total: float) -> None:
+    """Raise unless a mixture is finite and has no more components than the data observations."""
     if any(not np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(start)):
         raise ValueError("the start must be finite with positive weights, got NaN or infinity")
     check_k(start.family.shape[0], total)

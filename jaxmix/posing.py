@@ -57,8 +57,9 @@ def check_problem(
         family.check(source.values, columns)
     rows = MISSING_ROWS if missing else None
     cut = layout(n, d, precision_of(source.dtype).itemsize, rows)
-    seen = survey(source, cut, missing, partial(_check_part, start, source))
-    checks.check_start(start, d, seen.total)
+    at_boundary = bool(family.at_boundary)
+    seen = survey(source, cut, missing, partial(_check_part, start, at_boundary, source))
+    checks.check_start(start, seen.total)
     kinds = {"fixed": fixed, "hard": method.hard, "missing": missing}
     problem = pose(source, seen, cut, prior, ridge, family.centered, mesh, **kinds)
     if not np.all(np.isfinite(problem.pooled)):
@@ -80,11 +81,11 @@ def as_source(x: Any, sample_weights: Any, missing: bool) -> Source:
     return InMemory(values, weights, columns)
 
 
-def _check_part(start: Mixture, source: Source, x: np.ndarray) -> None:
+def _check_part(start: Mixture, at_boundary: bool, source: Source, x: np.ndarray) -> None:
     """Raise for rows that are none of the family's, or impossible under a start on the boundary."""
     if not isinstance(source, InMemory):
         start.family.check(x, source.columns)
-    if bool(start.family.at_boundary):
+    if at_boundary:
         advice = "the start; give it rates and probabilities above 0"
         check_possible(start.log_prob(x), x, advice)
 

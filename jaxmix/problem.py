@@ -87,8 +87,8 @@ class Problem(eqx.Module):
 
         Args:
             mixture: in the problem's centered coordinates.
-            gradient: where the statistics come from: "fisher", the E-step, or "autodiff", the
-                reverse sweep through the log-likelihood, which gives the same numbers.
+            gradient: where the statistics come from: "fisher", the E-step, or "autodiff",
+                reverse mode in every block, which gives the same numbers.
         """
         # The default is filled in here: a static argument left out would compile once more.
         return self._evaluate(mixture, gradient)

@@ -152,7 +152,8 @@ def survey(
     lowest, highest, seen = np.full(d, np.inf), np.full(d, -np.inf), np.full(d, True)
     known: list[Moments] = []
     for x, weights in parts(source, cut):
-        x, weights = x[weights > 0], weights[weights > 0]
+        if not weights.all():
+            x, weights = x[weights > 0], weights[weights > 0]
         if not len(x):
             continue
         inspect(x)
