@@ -17,7 +17,7 @@ SMALL = 10**6
 
 QUICK = {"xla_cpu_use_fusion_emitters": False}
 
-fast_advance = jax.jit(advance, static_argnames="length")
+fast_advance = jax.jit(advance, static_argnames=("length", "watched"))
 
 
 @cache
@@ -35,7 +35,7 @@ def quick_advance() -> jax.stages.Wrapped:
     """The loop compiled by the older route, where there is one."""
     if not quick_options():
         return fast_advance
-    return jax.jit(advance, static_argnames="length", compiler_options=quick_options())
+    return jax.jit(advance, static_argnames=("length", "watched"), compiler_options=quick_options())
 
 
 def is_small(problem: Problem, num_statistics: int) -> bool:

@@ -17,7 +17,18 @@ from jaxmix import checks
 from jaxmix.compiling import compiled_advance
 from jaxmix.devices import at_home, data_mesh, on
 from jaxmix.inputs import as_count
-from jaxmix.loop import Closing, Loop, Outcome, Trace, advance, begin, close, reopen
+from jaxmix.loop import (
+    ROUGH,
+    Closing,
+    Loop,
+    Outcome,
+    Trace,
+    advance,
+    begin,
+    close,
+    recentered,
+    reopen,
+)
 from jaxmix.methods import EM, Cost, Method
 from jaxmix.mixture import Mixture, as_rows
 from jaxmix.posing import check_problem
@@ -118,11 +129,11 @@ def fit(
     with on(mesh):
         problem, columns = check_problem(x, start, method, *settings, mesh)
         with problem.data.reading():
-            loop, stop = _open(problem, method, stop, start, resume)
+            problem, loop, stop = _open(problem, method, stop, start, resume)
             traces = [start_trace(loop) if resume is None else result_trace(resume)]
-            loop, traces, path = _run(problem, method, stop, loop, traces, on_step, record)
+            problem, loop, traces, path = _run(problem, method, stop, loop, traces, on_step, record)
             closing = compiled_close(problem, method.finish(loop.state), loop.evaluation)
-    trace = jax.tree.map(lambda *parts: np.concatenate(parts), *traces)
+    trace = joined(traces)
     result = assemble(problem, method, stop, loop, closing, trace, path, columns)
     return result if mesh is None else at_home(result)
 
@@ -134,18 +145,21 @@ def as_names(fixed: str | Iterable[str]) -> tuple[str, ...]:
 
 def _open(
     problem: Problem, method: Method, stop: Stop, start: Mixture, resume: FitResult | None
-) -> tuple[Loop, Stop]:
+) -> tuple[Problem, Loop, Stop]:
     """The run at its start or where it was left, and the stop that its precision allows."""
+    if getattr(resume, "form", None) == "recentered":
+        problem = problem.recentered()
     dtype = problem.center.dtype
     start = problem.enter(cast(start, dtype))
     loop = begin(method, problem, stop, start)
     resolved = resolvable(stop, float(loop.evaluation.objective), float(problem.total), dtype)
     if resume is not None:
         _check_resume(problem, method, resume)
-        return reopen(resume.state, resume.stop, resolved, problem, method), resolved
+        loop = reopen(resume.state, resume.stop, resolved, problem, method)
+        return problem, loop, resolved
     if resolved is not stop:
         loop = begin(method, problem, resolved, start)
-    return loop, resolved
+    return problem, loop, resolved
 
 
 def _check_resume(problem: Problem, method: Method, resume: FitResult) -> None:
@@ -170,7 +184,7 @@ def _run(
     traces: list[Trace],
     on_step: Callable[[Progress], Any] | None,
     record: str | Iterable[int] | None,
-) -> tuple[Loop, list[Trace], dict[int, Mixture]]:
+) -> tuple[Problem, Loop, list[Trace], dict[int, Mixture]]:
     """Segments until the run ends; each ends early where an iterate is to be kept or reported."""
     every_step = on_step is not None or record == "all"
     wanted = record_steps(record)
@@ -182,7 +196,11 @@ def _run(
 
     keep(loop)
     program = compiled_advance(problem, loop.evaluation.statistics.size)
-    while int(loop.code) == Outcome.RUNNING:
+    while int(loop.code) in (Outcome.RUNNING, ROUGH):
+        if int(loop.code) == ROUGH:
+            problem, loop = recentered(method, problem, stop, loop)
+            traces = corrected(traces, loop)
+            continue
         done = int(loop.num_steps)
         steps = 1 if every_step else min([SEGMENT, *(t - done for t in wanted if t > done)])
         loop, trace = program(method, problem, stop, loop, steps, length=SEGMENT)
@@ -193,7 +211,7 @@ def _run(
             on_step(_progress(problem, method, loop))
     if record is not None:
         path[int(loop.num_steps)] = problem.leave(method.finish(loop.state))
-    return loop, traces, path
+    return problem, loop, traces, path
 
 
 def record_steps(record: str | Iterable[int] | None) -> set[int]:
@@ -217,6 +235,16 @@ def start_trace(loop: Loop) -> Trace:
     return Trace(
         evaluation.objective[None], evaluation.gap[None], jnp.asarray(loop.cost.passes)[None]
     )
+
+
+def joined(traces: list[Trace]) -> Trace:
+    """One trace of several that follow each other."""
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *traces)
+
+
+def corrected(traces: list[Trace], loop: Loop) -> list[Trace]:
+    """The traces of a run whose last step has been evaluated anew."""
+    return [jax.tree.map(lambda column: column[:-1], joined(traces)), start_trace(loop)]
 
 
 def result_trace(result: FitResult) -> Trace:
@@ -259,6 +287,7 @@ def assemble(
         stop=stop,
         columns=columns,
         fixed=problem.fixed,
+        form=problem.form,
     )
 
 
@@ -284,9 +313,11 @@ def _traced_fit(
     problem = build_problem(
         x, weights, prior, ridge, fixed, method.hard, missing=missing, centered=centered
     )
-    loop = begin(method, problem, stop, problem.enter(cast(start, x.dtype)))
+    start = problem.enter(cast(start, x.dtype))
+    # Nobody can recenter the problem on the way.
+    loop = begin(method, problem, stop, start, watched=False)
     first = start_trace(loop)
-    loop, trace = advance(method, problem, stop, loop, jnp.asarray(length), length)
+    loop, trace = advance(method, problem, stop, loop, jnp.asarray(length), length, watched=False)
     closing = close(problem, method.finish(loop.state), loop.evaluation)
     whole = jax.tree.map(
         lambda a, b: jnp.concatenate([a, b]), first, blanked(trace, loop.num_steps)

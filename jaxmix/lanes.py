@@ -6,8 +6,9 @@ bounded, so that neither memory nor the longest run decides how many starts ther
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,8 +18,8 @@ from jaxtyping import Array, ArrayLike, Int, Key
 
 from jaxmix.compiling import is_small, quick_options
 from jaxmix.families import Family
-from jaxmix.fitting import SEGMENT, assemble, start_trace
-from jaxmix.loop import Closing, Loop, Outcome, Trace, advance, begin, close
+from jaxmix.fitting import SEGMENT, assemble, corrected, joined, start_trace
+from jaxmix.loop import ROUGH, Closing, Loop, Outcome, Trace, advance, begin, close, renewed
 from jaxmix.methods import Method
 from jaxmix.numerics import at_once
 from jaxmix.problem import Problem
@@ -55,6 +56,11 @@ class Study(eqx.Module):
         return min(LANES, len(self.keys), max(1, at_once(d) // matrices))
 
     @property
+    def recentered(self) -> "Study":
+        """The same study of the recentered problem."""
+        return replace(self, problem=self.problem.recentered())
+
+    @property
     def small(self) -> bool:
         """Whether a pass in all lanes is short, by the measure of compiling.py."""
         statistics = jax.eval_shape(self.blank.natural, self.problem.penalty.ridge)
@@ -76,16 +82,35 @@ def start_keys(seed: int, num_starts: int) -> Key[Array, " starts"]:
     return jax.random.wrap_key_data(jnp.asarray(np.stack(keys)))
 
 
-def run(study: Study, history: bool = False) -> tuple[Study, Loop, list[list[Trace]]]:
-    """Every start to its end.
+class Runs(NamedTuple):
+    """Runs that have ended."""
+
+    study: Study
+    """Under the stop that its precision allows."""
+    loops: Loop
+    """The runs, stacked along a leading axis."""
+    traces: list[list[Trace]]
+    """What the steps of each left behind, segment by segment; nothing unless asked for."""
+    recentered: np.ndarray
+    """Those whose passes lost digits, and that ended in the recentered problem."""
+
+    @property
+    def closings(self) -> Closing:
+        """What remains to evaluate at the ends of all runs, stacked alike."""
+        closings = self.study.compiled(close_all)(self.study, self.loops)
+        if not len(self.recentered):
+            return closings
+        again, rows = self.study.recentered, self.recentered
+        ends = again.compiled(close_all)(again, take(self.loops, rows))
+        return jax.tree.map(lambda leaf, new: leaf.at[rows].set(new), closings, ends)
+
+
+def run(study: Study, history: bool = False) -> Runs:
+    """Every start to its end; those whose passes lose digits go on in the recentered problem.
 
     Args:
         study: what to run.
         history: whether to keep what each step left behind.
-
-    Returns:
-        The study under the stop that its precision allows, the runs stacked along a leading axis,
-        and the traces of each, segment by segment; no trace without `history`.
     """
     loops = study.compiled(begin_all)(study)
     largest, total = np.max(np.abs(loops.evaluation.objective)), float(study.problem.total)
@@ -93,6 +118,19 @@ def run(study: Study, history: bool = False) -> tuple[Study, Loop, list[list[Tra
     study = eqx.tree_at(lambda one: one.stop, study, stop)
     first = _first_traces(loops)
     traces = [[take(first, row)] if history else [] for row in range(len(study.keys))]
+    loops = _climb(study, loops, traces, history)
+    rough = np.flatnonzero(np.asarray(loops.code) == ROUGH)
+    if len(rough):
+        again = study.recentered
+        loops = again.compiled(renewed_rows)(again, loops, rough)
+        for row in rough if history else ():
+            traces[row] = corrected(traces[row], take(loops, row))
+        loops = _climb(again, loops, traces, history)
+    return Runs(study, loops, traces, rough)
+
+
+def _climb(study: Study, loops: Loop, traces: list[list[Trace]], history: bool) -> Loop:
+    """All runs that can go on to their ends; appends what their steps leave behind."""
     while len(running := np.flatnonzero(np.asarray(loops.code) == Outcome.RUNNING)):
         steps = ROUND if len(running) > study.lanes else SEGMENT
         before, rows = np.asarray(loops.num_steps), np.resize(running, width(study, len(running)))
@@ -104,7 +142,7 @@ def run(study: Study, history: bool = False) -> tuple[Study, Loop, list[list[Tra
                 length = taken[row]
                 part = jax.tree.map(lambda a, lane=lane, length=length: a[lane, :length], segment)
                 traces[row].append(part)
-    return study, loops, traces
+    return loops
 
 
 def width(study: Study, running: int) -> int:
@@ -114,15 +152,14 @@ def width(study: Study, running: int) -> int:
     return few if running <= few and not study.small else study.lanes
 
 
-def results(study: Study, loops: Loop, traces: list[list[Trace]]) -> list[FitResult]:
+def results(runs: Runs) -> list[FitResult]:
     """What `fit` would hand back, for each of these runs that have ended."""
-    closings = study.compiled(close_all)(study, loops)
-    fits = []
-    for row, parts in enumerate(traces):
+    study, loops, closings, fits = runs.study, runs.loops, runs.closings, []
+    for row, parts in enumerate(runs.traces):
         loop, closing = take((loops, closings), row)
-        whole = jax.tree.map(lambda *columns: np.concatenate(columns), *parts)
-        common = (study.problem, study.method, study.stop)
-        fits.append(assemble(*common, loop, closing, whole, columns=study.columns))
+        problem = (study.recentered if row in runs.recentered else study).problem
+        common = (problem, study.method, study.stop)
+        fits.append(assemble(*common, loop, closing, joined(parts), columns=study.columns))
     return fits
 
 
@@ -149,6 +186,16 @@ def advance_rows(
     return jax.tree.map(lambda leaf, new: leaf.at[rows].set(new), loops, moved), trace
 
 
+def renewed_rows(study: Study, loops: Loop, rows: Int[Array, " rough"]) -> Loop:
+    """The runs, these rows of which go on by this study's form of pass."""
+
+    def one(loop: Loop) -> Loop:
+        return renewed(study.method, study.problem, study.stop, loop)
+
+    moved = jax.lax.map(one, take(loops, rows))
+    return jax.tree.map(lambda leaf, new: leaf.at[rows].set(new), loops, moved)
+
+
 def close_all(study: Study, loops: Loop) -> Closing:
     """What remains to evaluate at the ends of all runs."""
 
@@ -160,7 +207,7 @@ def close_all(study: Study, loops: Loop) -> Closing:
 
 @jax.jit
 def take(tree: Any, row: ArrayLike) -> Any:
-    """One of what is stacked along a leading axis."""
+    """One, or several, of what is stacked along a leading axis."""
     return jax.tree.map(lambda leaf: leaf[row], tree)
 
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxmix.methods.acceleration import Point, point_at
 from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.mixture import Mixture
 from jaxmix.problem import Evaluation, Problem
@@ -27,6 +28,10 @@ class Outcome(IntEnum):
     MAX_STEPS = 2
     NONFINITE = 3
     DEGENERATE = 4
+
+
+ROUGH = -1
+"""The code of a run whose passes lose digits: it goes on once its problem is recentered."""
 
 
 class Loop(eqx.Module):
@@ -47,36 +52,77 @@ class Trace(eqx.Module):
     passes: Int[Array, " steps"]
 
 
-def begin(method: Method, problem: Problem, stop: Stop, start: Mixture) -> Loop:
-    """A run at its start."""
+def begin(
+    method: Method, problem: Problem, stop: Stop, start: Mixture, watched: bool = True
+) -> Loop:
+    """A run at its start, ROUGH where it is `watched` and its passes lose digits."""
     evaluation = problem.evaluate(start)
-    code = _first_code(problem, stop, Visit(start, evaluation))
+    none = jnp.zeros((), jnp.int32)
+    code = code_at(problem, stop, Visit(start, evaluation), none, watched)
     # Strongly typed, as the loop's outputs are, so that a second segment compiles nothing.
     state = jax.tree.map(_strong, method.init(problem, start))
-    return Loop(state, evaluation, jnp.zeros((), jnp.int32), Cost() + Cost(), code)
+    return Loop(state, evaluation, none, Cost() + Cost(), code)
 
 
 def _strong(leaf: Array) -> Array:
     return jax.lax.convert_element_type(leaf, jnp.result_type(leaf))
 
 
-@jax.jit
-def _first_code(problem: Problem, stop: Stop, start: Visit) -> Int[Array, ""]:
-    """The outcome of a run that has not begun."""
-    usable = jnp.isfinite(start.evaluation.objective) & start.mixture.is_finite
-    degenerate = problem.is_degenerate(start.mixture, start.evaluation.statistics[:, -1])
-    code = jnp.where(stop.max_steps <= 0, Outcome.MAX_STEPS, Outcome.RUNNING)
-    code = jnp.where(stop.satisfied_at(problem, start), Outcome.CONVERGED, code)
+@partial(jax.jit, static_argnums=4)
+def code_at(
+    problem: Problem, stop: Stop, here: Visit, num_steps: Int[Array, ""], watched: bool
+) -> Int[Array, ""]:
+    """The outcome of a run that begins, or goes on by another form of pass, here."""
+    usable = jnp.isfinite(here.evaluation.objective) & here.mixture.is_finite
+    degenerate = problem.is_degenerate(here.mixture, here.evaluation.statistics[:, -1])
+    code = jnp.where(num_steps >= stop.max_steps, Outcome.MAX_STEPS, Outcome.RUNNING)
+    code = jnp.where(stop.satisfied_at(problem, here), Outcome.CONVERGED, code)
     # A degenerate start may yet recover, but not where the run ends with it.
     code = jnp.where(degenerate & (code != Outcome.RUNNING), Outcome.DEGENERATE, code)
     failure = jnp.where(degenerate, Outcome.DEGENERATE, Outcome.NONFINITE)
-    return jnp.where(usable, code, failure).astype(jnp.int32)
+    code = jnp.where(usable, code, failure)
+    return jnp.where(watched & here.evaluation.rough, ROUGH, code).astype(jnp.int32)
+
+
+def recentered(method: Method, problem: Problem, stop: Stop, loop: Loop) -> tuple[Problem, Loop]:
+    """A rough run goes on in the recentered problem: where it is, one more pass later."""
+    problem = problem.recentered()
+    return problem, compiled_renewed(method, problem, stop, loop)
+
+
+def renewed(method: Method, problem: Problem, stop: Stop, loop: Loop) -> Loop:
+    """A run with the evaluations of another form of pass."""
+    mixture = method.finish(loop.state)
+    evaluation = problem.evaluate(mixture)
+
+    def anew(node: Any) -> Any:
+        if isinstance(node, Point):
+            return point_at(problem, mixture, evaluation)
+        return evaluation if isinstance(node, Evaluation) else node
+
+    state = jax.tree.map(
+        anew, loop.state, is_leaf=lambda node: isinstance(node, Evaluation | Point)
+    )
+    code = code_at(problem, stop, Visit(mixture, evaluation), loop.num_steps, False)
+    return Loop(state, evaluation, loop.num_steps, loop.cost + Cost(passes=1), code)
+
+
+compiled_renewed = jax.jit(renewed)
 
 
 def advance(
-    method: Method, problem: Problem, stop: Stop, loop: Loop, steps: Int[Array, ""], length: int
+    method: Method,
+    problem: Problem,
+    stop: Stop,
+    loop: Loop,
+    steps: Int[Array, ""],
+    length: int,
+    watched: bool = True,
 ) -> tuple[Loop, Trace]:
-    """At most `steps` more steps of a run, and a trace of `length` >= steps entries."""
+    """At most `steps` more steps of a run, and a trace of `length` >= steps entries.
+
+    A run that is `watched` ends as ROUGH where its passes lose digits.
+    """
 
     def running(carry: tuple[Loop, Trace, Array]) -> Bool[Array, ""]:
         loop, _, taken = carry
@@ -87,6 +133,10 @@ def advance(
         state, info = method.step(problem, loop.state)
         code = _judge(method, problem, stop, loop, state, info)
         loop = _accept(loop, state, info, code)
+        if watched:
+            # It goes on, from before a step that failed, whatever these passes say.
+            rough = jnp.where(info.evaluation.rough, ROUGH, loop.code).astype(jnp.int32)
+            loop = eqx.tree_at(lambda run: run.code, loop, rough)
         trace = Trace(
             trace.objective.at[taken].set(loop.evaluation.objective),
             trace.gap.at[taken].set(loop.evaluation.gap),

@@ -219,8 +219,8 @@ class Mixture(Distribution):
 
         save(self, path)
 
-    def translate(self, shift: Float[Array, " d"]) -> "Mixture":
-        """The mixture of x + shift, where x follows this one."""
+    def translate(self, shift: Float[Array, "*k d"]) -> "Mixture":
+        """The mixture of x + shift, where x follows this one; a shift for all, or for each."""
         return type(self)(self.log_weights, self.family.translate(shift))
 
     def affine(self, scale: ArrayLike, shift: ArrayLike) -> "Mixture":

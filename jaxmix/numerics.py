@@ -5,11 +5,13 @@ that keep Kullback-Leibler divergences accurate near zero (notes/stopping.md, eq
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.lax import Precision
 from jaxtyping import Array, Bool, Float
 
 
@@ -73,6 +75,10 @@ def pairwise_distances(
     """
     difference = jnp.asarray(x)[:, None, :] - jnp.asarray(y)[None, :, :]
     return jnp.linalg.norm(difference, axis=-1)
+
+
+product = partial(jnp.matmul, precision=Precision.HIGHEST)
+"""A matrix product in all digits of its precision, also where a device has a quicker one."""
 
 
 def excess(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

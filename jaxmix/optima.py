@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import ArrayLike
 
 from jaxmix.families import Spec
-from jaxmix.lanes import close_all, run, take
-from jaxmix.loop import Closing, Outcome
+from jaxmix.lanes import run, take
+from jaxmix.loop import Outcome
 from jaxmix.matching import divergence
 from jaxmix.methods import Method
 from jaxmix.mixture import Mixture
@@ -173,8 +173,8 @@ def census(
         sample_weights=sample_weights,
         missing=missing,
     )
-    study, loops, _ = run(study)
-    closings: Closing = study.compiled(close_all)(study, loops)
+    runs = run(study)
+    loops, closings = runs.loops, runs.closings
     gaps, codes = np.asarray(loops.evaluation.gap), np.asarray(loops.code)
     objectives = np.asarray(loops.evaluation.objective)
     groups = _groups(objectives, codes == Outcome.CONVERGED, closings.mixture)

@@ -4,6 +4,7 @@ They are penalties in the parameters' own coordinates, without a Jacobian, so th
 methods climb one objective (notes/em.md, eq. 8 to 11).
 """
 
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -62,6 +63,13 @@ class Penalty(eqx.Module):
     """Whether the mean is the user's; otherwise it is that of the data."""
     mean_strength: Float[Array, ""]
     concentration: Float[Array, ""]
+    origins: Float[Array, "k d"] | None = None
+    """From where each component is seen; None for the origin of the centered data."""
+
+    @property
+    def seen_mean(self) -> Float[Array, "*k d"]:
+        """The mean as it is seen from there, for components that know an origin."""
+        return self.mean if self.origins is None else self.mean - self.origins
 
     @property
     def bounds_covariances(self) -> Bool[Array, ""]:
@@ -70,8 +78,14 @@ class Penalty(eqx.Module):
 
     def of_columns(self, columns: tuple[int, ...]) -> "Penalty":
         """The same penalty on some of the columns."""
-        parts = self.scale[np.ix_(columns, columns)], self.mean[np.array(columns)]
-        return eqx.tree_at(lambda one: (one.scale, one.mean), self, parts)
+        mine = np.array(columns)
+        parts = self.scale[np.ix_(columns, columns)], self.mean[mine]
+        penalty = eqx.tree_at(lambda one: (one.scale, one.mean), self, parts)
+        return penalty if self.origins is None else penalty.about(self.origins[:, mine])
+
+    def about(self, origins: Float[Array, "k d"]) -> "Penalty":
+        """The same penalty on components that are each seen from an origin of its own."""
+        return replace(self, origins=origins)
 
 
 def penalty(

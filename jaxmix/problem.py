@@ -6,12 +6,14 @@ which `fit` enters and leaves once (notes/em.md, eq. 7 to 11).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from jaxmix.blocks import Blocks, Data, in_blocks
@@ -21,7 +23,9 @@ from jaxmix.mixture import Mixture
 from jaxmix.moments import moments, observed_moments
 from jaxmix.prior import Penalty, Prior, penalty
 from jaxmix.statistics import (
+    Origins,
     Pass,
+    Reading,
     Table,
     autodiff_log_likelihood,
     classified_statistics,
@@ -29,6 +33,8 @@ from jaxmix.statistics import (
     expected_statistics,
     marginal_log_likelihood,
 )
+
+T = TypeVar("T")
 
 
 class Evaluation(eqx.Module):
@@ -45,6 +51,22 @@ class Evaluation(eqx.Module):
 
     gap: Float[Array, ""]
     """Q(em_step) - Q(mixture) >= 0, the nats that one more EM step promises."""
+
+    rough: Bool[Array, ""]
+    """Whether rounding shows, so that the problem should be recentered."""
+
+
+class View(NamedTuple):
+    """A mixture as a pass sees it: from the data's center, or each component from its own mean."""
+
+    mixture: Mixture
+    penalty: Penalty
+    reading: Reading
+    origins: Origins
+
+    def back(self, mixture: Mixture) -> Mixture:
+        """Another mixture that was seen so, in the problem's coordinates."""
+        return mixture if self.origins is None else mixture.translate(self.origins)
 
 
 class Problem(eqx.Module):
@@ -63,6 +85,10 @@ class Problem(eqx.Module):
     """Whether the objective is the classification log-likelihood instead of the marginal one."""
     missing: bool = eqx.field(static=True, default=False)
     """Whether NaN in the data are entries that nobody observed."""
+    form: str = eqx.field(static=True, default="features")
+    """How a pass reads rows: "features" of all components together, which is faster, or
+    "recentered" features of each component about its mean, which lose no digits (notes/em.md,
+    eq. 14 and 15)."""
     widened: bool = eqx.field(static=True, default=False)
     """Whether the ridge widens the M-step's covariances and nothing else, and a component of any
     size may live: scikit-learn's reading, under which EM climbs no objective."""
@@ -96,31 +122,76 @@ class Problem(eqx.Module):
     @partial(jax.jit, static_argnames="gradient")
     def _evaluate(self, mixture: Mixture, gradient: str) -> Evaluation:
         statistics = classified_statistics if self.hard else STATISTICS[gradient]
-        table = mixture.natural(self._ridge)
-        log_likelihood, expected = statistics(self.features(mixture), table, self.data)
+        view = self.view(mixture)
+        near, penalty = view.mixture, view.penalty
+        table = near.natural(self._ridge)
+        log_likelihood, expected = statistics(view.reading, table, self.data, view.origins)
         if self.widened:
-            expected = with_empty_at_origin(expected, mixture.family, self.center)
-        em_step = mixture.maximize(expected, self.penalty, self.fixed)
+            expected = with_empty_at_origin(expected, near.family, self.center, view.origins)
+        em_step = near.maximize(expected, penalty, self.fixed)
         return Evaluation(
-            objective=log_likelihood + mixture.log_penalty(table, self.penalty),
+            objective=log_likelihood + near.log_penalty(table, penalty),
             statistics=expected,
-            em_step=em_step,
-            gap=mixture.divergence(em_step, expected[:, -1], self.penalty),
+            em_step=view.back(em_step),
+            gap=near.divergence(em_step, expected[:, -1], penalty),
+            rough=self._rough(near, table),
         )
+
+    def view(self, mixture: Mixture) -> View:
+        """The mixture as this problem's passes see it."""
+        reading = mixture.family.recentered
+        if self.form == "features" or reading is None:
+            return View(mixture, self.penalty, self.features(mixture), None)
+        # The likelihood does not depend on where it is seen from.
+        origins = jax.lax.stop_gradient(mixture.family.origins)
+        return View(mixture.translate(-origins), self.penalty.about(origins), reading, origins)
+
+    def _rough(self, mixture: Mixture, table: Table) -> Bool[Array, ""]:
+        """Whether the features' rounding shows where it should not."""
+        if self.form != "features" or self.missing or mixture.family.recentered is None:
+            return jnp.array(False)
+        lost = jnp.max(mixture.family.cancellation(table)) * jnp.finfo(table.dtype).eps
+        return lost > ROUNDING[table.dtype.name]
+
+    @jax.jit
+    def is_rough(self, mixture: Mixture) -> Bool[Array, ""]:
+        """Whether features seen from the data's center are too coarse for a mixture."""
+        return self._rough(mixture, mixture.natural(self._ridge))
+
+    @property
+    def by_features(self) -> "Problem":
+        """The same problem, read by features of all components together."""
+        return replace(self, form="features")
+
+    def recentered(self) -> "Problem":
+        """The same problem, read about every component's own mean."""
+        return replace(self, form="recentered")
+
+    def suited(self, mixture: Mixture, value: "Callable[[Problem], T]") -> T:
+        """A value at a mixture, by the form of pass whose digits suffice there."""
+        rough = self.is_rough(jax.lax.stop_gradient(mixture))
+        if isinstance(rough, Tracer):
+            return jax.lax.cond(rough, lambda: value(self.recentered()), lambda: value(self))
+        return value(self.recentered() if rough else self)
 
     def objective(self, mixture: Mixture, gradient: str = "fisher") -> Float[Array, ""]:
         """The objective alone, differentiable by Fisher's rule or by plain autodiff."""
-        log_likelihood = OBJECTIVES[gradient]
-        table = mixture.natural(self._ridge)
-        value = log_likelihood(self.features(mixture), table, self.data)
-        return value + mixture.log_penalty(table, self.penalty)
+        view, log_likelihood = self.view(mixture), OBJECTIVES[gradient]
+        table = view.mixture.natural(self._ridge)
+        value = log_likelihood(view.reading, table, self.data, view.origins)
+        return value + view.mixture.log_penalty(table, view.penalty)
 
     def log_likelihood(self, mixture: Mixture) -> Float[Array, ""]:
         """The marginal log-likelihood without any penalty, in nats."""
-        return autodiff_log_likelihood(self.features(mixture), mixture.natural(), self.data)
+        view = self.view(mixture)
+        table = view.mixture.natural()
+        return autodiff_log_likelihood(view.reading, table, self.data, view.origins)
 
     def expect(self, mixture: Mixture, rows: Data) -> Pass:
-        """Log-likelihood and expected statistics of some of the rows, a batch of a pass."""
+        """Log-likelihood and expected statistics of some of the rows, a batch of a pass.
+
+        By features, whatever the form: statistics of different mixtures add up in them alone.
+        """
         table = mixture.natural(self._ridge)
         return expected_statistics(self.features(mixture), table, rows)
 
@@ -137,10 +208,14 @@ class Problem(eqx.Module):
         chain rule through the table and the penalty does the rest (notes/gradient.md, eq. 3).
         """
 
+        view = self.view(mixture(at))
+
         def linear(coordinates: Coordinates) -> Float[Array, ""]:
             moved = mixture(coordinates)
+            if view.origins is not None:
+                moved = moved.translate(-view.origins)
             table = moved.natural(self._ridge)
-            return jnp.vdot(statistics, table) + moved.log_penalty(table, self.penalty)
+            return jnp.vdot(statistics, table) + moved.log_penalty(table, view.penalty)
 
         return jax.grad(linear)(at)
 
@@ -172,13 +247,16 @@ class Problem(eqx.Module):
         return mixture.translate(self.center)
 
 
-def with_empty_at_origin(statistics: Table, family: Family, center: Float[Array, " d"]) -> Table:
+def with_empty_at_origin(
+    statistics: Table, family: Family, center: Float[Array, " d"], origins: Origins = None
+) -> Table:
     """Statistics in which components without rows have next to nothing, in the user's origin.
 
     So scikit-learn keeps them from dividing by zero: their weight is some rounding error.
     """
     nothing = 10 * jnp.finfo(statistics.dtype).eps
-    origin = nothing * family.features(-center[:, None])[:, 0]
+    seen = -center[:, None] if origins is None else -(center + origins).T
+    origin = nothing * family.features(seen).T
     return jnp.where(statistics[:, -1:] == 0, origin, statistics)
 
 
@@ -235,6 +313,10 @@ def surroundings(
         "penalty": penalties,
     }
 
+
+ROUNDING = {"float64": 5e-11, "float32": 5e-5}
+"""Nats of a row's log-density that may be lost: half of what the kit promises, because terms cancel
+in the quadratic, the linear and the constant part alike."""
 
 MISSING_ROWS = 128
 """Rows of a block where entries are missing: each may need a matrix for every component."""

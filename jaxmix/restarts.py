@@ -109,7 +109,7 @@ def fit_restarts(
         sample_weights=sample_weights,
         missing=missing,
     )
-    return RestartResults(tuple(results(*run(study, history=True))))
+    return RestartResults(tuple(results(run(study, history=True))))
 
 
 def open_study(

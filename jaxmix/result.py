@@ -75,6 +75,8 @@ class FitResult(eqx.Module):
     stop: Stop
     columns: tuple[str, ...] = eqx.field(static=True)
     fixed: tuple[str, ...] = eqx.field(static=True)
+    form: str = eqx.field(static=True)
+    """How the last passes read rows: "features", or "recentered" where those lose digits."""
 
     @property
     def outcome(self) -> Any:

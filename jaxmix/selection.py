@@ -144,7 +144,7 @@ def _fitted(
 ) -> tuple[RestartResults, float]:
     """The fits of one cell, and the entropy of the best one's responsibilities."""
     study = open_study(x, k, method, family, num_starts, seed, **settings)
-    runs = RestartResults(tuple(results(*run(study, history=True))))
+    runs = RestartResults(tuple(results(run(study, history=True))))
     if not runs.usable:
         return runs, np.nan
     best = study.problem.enter(runs.best.mixture)

@@ -13,13 +13,24 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
-from jax.lax import Precision
 from jaxtyping import Array, Float
 
 from jaxmix.blocks import Data
-from jaxmix.families.base import Expectation, Features, Incomplete
+from jaxmix.families.base import (
+    Expectation,
+    Features,
+    Incomplete,
+    Recentered,
+    linear_expectation,
+)
 
 Table = Float[Array, "k f"]
+Origins = Float[Array, "k d"] | None
+"""From where each component is seen; None where all are seen from the data's center."""
+
+Reading = Features | Recentered | Incomplete
+"""What a pass makes of rows."""
+
 Pass = tuple[Float[Array, ""], Table]
 
 
@@ -43,21 +54,20 @@ Assign = Callable[[Float[Array, "k rows"]], tuple[Float[Array, " rows"], Float[A
 
 
 def expectation(
-    features: Features | Incomplete, table: Table, x: Float[Array, "d rows"]
+    reading: Reading, table: Table, x: Float[Array, "d rows"], origins: Origins = None
 ) -> Expectation:
     """Log-densities of a block, and its statistics for given responsibilities."""
-    if isinstance(features, Incomplete):
-        return features.expect(table, x)
-    phi = features(x)
-
-    def statistics(shares: Float[Array, "k rows"]) -> Table:
-        # Features as rows of the product: the faster of its two orders on CPUs.
-        return jnp.matmul(phi, shares.T, precision=Precision.HIGHEST).T
-
-    return jnp.matmul(table, phi, precision=Precision.HIGHEST), statistics
+    if isinstance(reading, Recentered):
+        assert origins is not None
+        return reading.expect(table, origins, x)
+    if isinstance(reading, Incomplete):
+        return reading.expect(table, x)
+    return linear_expectation(reading, table, x)
 
 
-def plain_pass(features: Features | Incomplete, assign: Assign, table: Table, data: Data) -> Pass:
+def plain_pass(
+    reading: Reading, assign: Assign, table: Table, data: Data, origins: Origins = None
+) -> Pass:
     """Log-likelihood and statistics by a scan over blocks that any kind of autodiff can take apart.
 
     A block is computed again in the reverse sweep, so that no derivative holds [n k] numbers.
@@ -65,66 +75,85 @@ def plain_pass(features: Features | Incomplete, assign: Assign, table: Table, da
 
     @jax.checkpoint
     def block(
-        table: Table, x: Float[Array, "d rows"], weights: Float[Array, " rows"]
+        shared: tuple[Table, Origins], x: Float[Array, "d rows"], weights: Float[Array, " rows"]
     ) -> tuple[Float[Array, ""], Float[Array, "f k"]]:
-        logits, statistics = expectation(features, table, x)
+        table, origins = shared
+        logits, statistics = expectation(reading, table, x, origins)
         log_densities, assignments = assign(logits)
         # Features as rows, as their product has them: turned once a pass, not once a block.
         return jnp.vdot(log_densities, weights), statistics(assignments * weights).T
 
-    log_likelihood, turned = data.sums(block, table)
+    log_likelihood, turned = data.sums(block, (table, origins))
     return log_likelihood, turned.T
 
 
-def expected_statistics(features: Features | Incomplete, table: Table, data: Data) -> Pass:
+def expected_statistics(
+    reading: Reading, table: Table, data: Data, origins: Origins = None
+) -> Pass:
     """The E-step: log-likelihood and responsibility-weighted features."""
-    return plain_pass(features, soft, table, data)
+    return plain_pass(reading, soft, table, data, origins)
 
 
-def classified_statistics(features: Features | Incomplete, table: Table, data: Data) -> Pass:
+def classified_statistics(
+    reading: Reading, table: Table, data: Data, origins: Origins = None
+) -> Pass:
     """The hard E-step: classification log-likelihood and features summed by assignment."""
-    return plain_pass(features, hard, table, data)
+    return plain_pass(reading, hard, table, data, origins)
 
 
 def block_log_likelihood(
-    features: Features | Incomplete,
-    table: Table,
+    reading: Reading,
+    shared: tuple[Table, Origins],
     x: Float[Array, "d rows"],
     weights: Float[Array, " rows"],
 ) -> Float[Array, ""]:
     """The log-likelihood of a block."""
-    return jnp.vdot(soft(expectation(features, table, x)[0])[0], weights)
+    table, origins = shared
+    return jnp.vdot(soft(expectation(reading, table, x, origins)[0])[0], weights)
 
 
-def differentiated_statistics(features: Features | Incomplete, table: Table, data: Data) -> Pass:
+def differentiated_statistics(
+    reading: Reading, table: Table, data: Data, origins: Origins = None
+) -> Pass:
     """The same statistics by reverse-mode autodiff of every block, without any identity."""
-    return data.sums(jax.value_and_grad(partial(block_log_likelihood, features)), table)
+
+    def block(shared: tuple[Table, Origins], *rows: Array) -> Pass:
+        table, origins = shared
+        return jax.value_and_grad(
+            lambda table: block_log_likelihood(reading, (table, origins), *rows)
+        )(table)
+
+    return data.sums(block, (table, origins))
 
 
 def autodiff_log_likelihood(
-    features: Features | Incomplete, table: Table, data: Data
+    reading: Reading, table: Table, data: Data, origins: Origins = None
 ) -> Float[Array, ""]:
     """The log-likelihood of a table of natural parameters, for plain autodiff.
 
     A block is computed again in a reverse sweep, so that no derivative holds [n k] numbers.
     """
-    return data.sums(jax.checkpoint(partial(block_log_likelihood, features)), table)
+    block = jax.checkpoint(partial(block_log_likelihood, reading))
+    return data.sums(block, (table, origins))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def marginal_log_likelihood(
-    features: Features | Incomplete, table: Table, data: Data
+    reading: Reading, table: Table, data: Data, origins: Origins = None
 ) -> Float[Array, ""]:
     """The log-likelihood of a table of natural parameters, with Fisher's identity as its rule."""
-    return autodiff_log_likelihood(features, table, data)
+    return autodiff_log_likelihood(reading, table, data, origins)
 
 
 @partial(marginal_log_likelihood.defjvp, symbolic_zeros=True)
-def _fisher(features: Features | Incomplete, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    """d(log-likelihood) = <S, dW>, plus plain autodiff where data or sample weights move."""
-    table, data = primals
-    table_tangent, data_tangent = tangents
-    value, statistics = expected_statistics(features, table, data)
+def _fisher(reading: Reading, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    """d(log-likelihood) = <S, dW>, plus plain autodiff where data or sample weights move.
+
+    Origins are constants: the table moves, as it is seen from them.
+    """
+    table, data, origins = primals
+    table_tangent, data_tangent, _ = tangents
+    value, statistics = expected_statistics(reading, table, data, origins)
     change = jnp.zeros_like(value)
     if not isinstance(table_tangent, SymbolicZero):
         change = change + jnp.vdot(statistics, table_tangent)
@@ -134,7 +163,9 @@ def _fisher(features: Features | Incomplete, primals: Any, tangents: Any) -> tup
         change = (
             change
             + jax.jvp(
-                lambda moved: autodiff_log_likelihood(features, table, moved), (data,), (along,)
+                lambda moved: autodiff_log_likelihood(reading, table, moved, origins),
+                (data,),
+                (along,),
             )[1]
         )
     return value, change

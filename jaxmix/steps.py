@@ -48,7 +48,8 @@ def log_likelihood(mixture: Mixture, x: Any, sample_weights: Any = None) -> Floa
     x = mixture.rows(x)
     weights = None if sample_weights is None else as_weights(sample_weights, x)
     problem = build_problem(x, weights, centered=mixture.family.centered)
-    return problem.objective(problem.enter(mixture))
+    inside = problem.enter(mixture)
+    return problem.suited(inside, lambda problem: problem.objective(inside))
 
 
 def as_weights(sample_weights: Any, x: Float[Array, "n d"]) -> Float[Array, " n"]:
@@ -143,7 +144,9 @@ def em_step(x: Any, mixture: Mixture) -> Mixture:
         The mixture after the step.
     """
     problem = build_problem(mixture.rows(x), centered=mixture.family.centered)
-    return problem.leave(problem.evaluate(problem.enter(mixture)).em_step)
+    inside = problem.enter(mixture)
+    moved = problem.suited(inside, lambda problem: problem.evaluate(inside).em_step)
+    return problem.leave(moved)
 
 
 def expected_log_likelihood(

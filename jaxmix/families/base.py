@@ -14,12 +14,26 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jaxmix.moments import Survey
+from jaxmix.numerics import product
 from jaxmix.prior import Penalty
 
 Coordinates = dict[str, Array]
 Features = Callable[[Float[Array, "d rows"]], Float[Array, "f rows"]]
 Expectation = tuple[Float[Array, "k rows"], Callable[[Float[Array, "k rows"]], Float[Array, "k f"]]]
 """Log-densities of a block under each component, and the statistics of given responsibilities."""
+
+
+def linear_expectation(
+    features: Features, table: Float[Array, "k f"], x: Float[Array, "d rows"]
+) -> Expectation:
+    """The expectation of a block by features that all components share."""
+    phi = features(x)
+
+    def statistics(shares: Float[Array, "k rows"]) -> Float[Array, "k f"]:
+        # Features as rows of the product: the faster of its two orders on CPUs.
+        return product(phi, shares.T).T
+
+    return product(table, phi), statistics
 
 
 def other_columns(columns: tuple[int, ...], d: int) -> tuple[int, ...]:
@@ -39,6 +53,16 @@ class Incomplete(eqx.Module):
         self, table: Float[Array, "k f"], x: Float[Array, "d rows"]
     ) -> Float[Array, "k d rows"]:
         """The rows with the conditional means of each component in missing places."""
+
+
+class Recentered(eqx.Module):
+    """Features of rows less an origin of each component's own."""
+
+    @abstractmethod
+    def expect(
+        self, table: Float[Array, "k f"], origins: Float[Array, "k d"], x: Float[Array, "d rows"]
+    ) -> Expectation:
+        """Log-densities, and statistics in features of x - origin; the table is theirs too."""
 
 
 class Family(eqx.Module):
@@ -134,6 +158,20 @@ class Family(eqx.Module):
             )
         return self.incomplete
 
+    @property
+    @abstractmethod
+    def recentered(self) -> Recentered | None:
+        """What takes the features' place where they lose digits; None if they never do."""
+
+    @property
+    @abstractmethod
+    def origins(self) -> Float[Array, "k d"]:
+        """From where each component is seen best: its mean, or 0 in columns without an origin."""
+
+    @abstractmethod
+    def cancellation(self, natural: Float[Array, "k f"]) -> Float[Array, " k"]:
+        """Nats that cancel in each component's log-densities because the origin is far from it."""
+
     @abstractmethod
     def log_prob(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
         """Log-density of every row under every component, to full accuracy."""
@@ -186,8 +224,8 @@ class Family(eqx.Module):
         """The family at these coordinates; parts that are absent keep their present values."""
 
     @abstractmethod
-    def translate(self, shift: Float[Array, " d"]) -> "Family":
-        """The family of x + shift, where x follows this one."""
+    def translate(self, shift: Float[Array, "*k d"]) -> "Family":
+        """The family of x + shift, where x follows this one; a shift for all, or for each."""
 
     @abstractmethod
     def affine(self, scale: Float[Array, "..."], shift: Float[Array, " d"]) -> "Family":

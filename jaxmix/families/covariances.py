@@ -61,6 +61,20 @@ class Covariances(eqx.Module):
 
     @staticmethod
     @abstractmethod
+    def quadratic_form(
+        packed: Float[Array, " q"], x: Float[Array, "d rows"]
+    ) -> Float[Array, " rows"]:
+        """Coefficients of second-order features times those of every column, for one component."""
+
+    @staticmethod
+    @abstractmethod
+    def weighted_products(
+        x: Float[Array, "d rows"], shares: Float[Array, " rows"]
+    ) -> Float[Array, " q"]:
+        """Second-order features summed over columns, each with its share."""
+
+    @staticmethod
+    @abstractmethod
     def incomplete() -> Incomplete:
         """Features of rows with missing entries."""
 

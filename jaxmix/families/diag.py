@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxmix.families.base import Incomplete
 from jaxmix.families.covariances import Covariances, as_diagonal
 from jaxmix.families.incomplete import IncompleteColumns
-from jaxmix.numerics import diagonal, excess, products_of_pairs
+from jaxmix.numerics import diagonal, excess, product, products_of_pairs
 
 
 class Diag(Covariances):
@@ -49,6 +49,18 @@ class Diag(Covariances):
     @staticmethod
     def packed(matrix: Float[Array, "d d"]) -> Float[Array, " q"]:
         return diagonal(matrix)
+
+    @staticmethod
+    def quadratic_form(
+        packed: Float[Array, " q"], x: Float[Array, "d rows"]
+    ) -> Float[Array, " rows"]:
+        return product(packed, x * x)
+
+    @staticmethod
+    def weighted_products(
+        x: Float[Array, "d rows"], shares: Float[Array, " rows"]
+    ) -> Float[Array, " q"]:
+        return product(x * x, shares)
 
     @staticmethod
     def incomplete() -> Incomplete:

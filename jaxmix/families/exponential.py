@@ -12,7 +12,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxmix.families.base import Coordinates, Family, Incomplete, other_columns
+from jaxmix.families.base import Coordinates, Family, Incomplete, Recentered, other_columns
 from jaxmix.moments import Survey
 from jaxmix.prior import Penalty
 
@@ -67,6 +67,17 @@ class ExponentialFamily(Family):
     @property
     def centered(self) -> bool:
         return False
+
+    @property
+    def recentered(self) -> Recentered | None:
+        return None
+
+    @property
+    def origins(self) -> Float[Array, "k d"]:
+        return jnp.zeros(self.shape, self.expectations.dtype)
+
+    def cancellation(self, natural: Float[Array, "k f"]) -> Float[Array, " k"]:
+        return jnp.zeros_like(natural[:, 0])
 
     @property
     def incomplete(self) -> Incomplete | None:
@@ -127,7 +138,7 @@ class ExponentialFamily(Family):
             return self
         return self.with_expectations(self.from_coordinates(coordinates[self.parts[0]]))
 
-    def translate(self, shift: Float[Array, " d"]) -> "ExponentialFamily":
+    def translate(self, shift: Float[Array, "*k d"]) -> "ExponentialFamily":
         if not isinstance(shift, Tracer) and np.any(np.asarray(shift) != 0):
             raise ValueError(f"{self.name} components have no other origin, got the shift {shift}")
         return self

@@ -16,6 +16,7 @@ from jaxmix.numerics import (
     each_matrix,
     has_no_factor,
     pack,
+    product,
     products_of_pairs,
     triangle,
     unpack,
@@ -62,6 +63,20 @@ class Full(Covariances):
     @staticmethod
     def packed(matrix: Float[Array, "d d"]) -> Float[Array, " q"]:
         return pack(matrix)
+
+    @staticmethod
+    def quadratic_form(
+        packed: Float[Array, " q"], x: Float[Array, "d rows"]
+    ) -> Float[Array, " rows"]:
+        d = len(x)
+        matrix = unpack(packed, d) * (1 + jnp.eye(d, dtype=x.dtype)) / 2
+        return jnp.sum(x * product(matrix, x), axis=0)
+
+    @staticmethod
+    def weighted_products(
+        x: Float[Array, "d rows"], shares: Float[Array, " rows"]
+    ) -> Float[Array, " q"]:
+        return pack(product(x * shares, x.T))
 
     @staticmethod
     def incomplete() -> Incomplete:

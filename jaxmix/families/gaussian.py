@@ -13,8 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, DTypeLike, Float, Int, PRNGKeyArray
 
-from jaxmix.families.base import Coordinates, Family, Features, Incomplete, other_columns
+from jaxmix.families.base import (
+    Coordinates,
+    Family,
+    Features,
+    Incomplete,
+    Recentered,
+    other_columns,
+)
 from jaxmix.families.covariances import Covariances
+from jaxmix.families.recentered import RecenteredGaussian
 from jaxmix.families.spread import check_spread
 from jaxmix.moments import Survey
 from jaxmix.prior import Penalty
@@ -107,6 +115,19 @@ class Gaussian(Family):
         return _GaussianFeatures(type(self.structure))
 
     @property
+    def recentered(self) -> Recentered:
+        return RecenteredGaussian(type(self.structure))
+
+    @property
+    def origins(self) -> Float[Array, "k d"]:
+        return self.means
+
+    def cancellation(self, natural: Float[Array, "k f"]) -> Float[Array, " k"]:
+        distances = jnp.abs(self.means)
+        products = self.structure.products(distances, distances)
+        return jnp.sum(jnp.abs(self._parts(natural)[0]) * products, axis=1)
+
+    @property
     def incomplete(self) -> Incomplete:
         return self.structure.incomplete()
 
@@ -144,7 +165,7 @@ class Gaussian(Family):
     ) -> "Gaussian":
         sums, counts = self._parts(statistics)[1:]
         pseudo = penalty.mean_strength
-        means = (sums + pseudo * penalty.mean) / (counts + pseudo)[:, None]
+        means = (sums + pseudo * penalty.seen_mean) / (counts + pseudo)[:, None]
         means = self.means if "means" in fixed else means
         if "covariances" in fixed:
             return type(self)(means, self.structure)
@@ -175,7 +196,7 @@ class Gaussian(Family):
             * penalty.ridge
             * self._packed(jnp.eye(means.shape[1], dtype=means.dtype))
         )
-        offset = means - penalty.mean
+        offset = means - penalty.seen_mean
         return scatter + ridge + penalty.mean_strength * about(offset, offset)
 
     def divergence(
@@ -187,7 +208,7 @@ class Gaussian(Family):
         return moved + self.structure.divergence(new.structure, counts, penalty.strength, d)
 
     def log_penalty(self, natural: Float[Array, "k f"], penalty: Penalty) -> Float[Array, ""]:
-        quadratic, offset = self._parts(natural)[0], self.means - penalty.mean
+        quadratic, offset = self._parts(natural)[0], self.means - penalty.seen_mean
         log_determinants = self.structure.log_determinants(*self.shape)
         spread = quadratic @ self._packed(penalty.scale) - penalty.strength * log_determinants / 2
         spread = spread[0] if self.structure.shared else jnp.sum(spread)
@@ -217,7 +238,7 @@ class Gaussian(Family):
             structure = structure.constrain(coordinates["covariances"])
         return type(self)(coordinates.get("means", self.means), structure)
 
-    def translate(self, shift: Float[Array, " d"]) -> "Gaussian":
+    def translate(self, shift: Float[Array, "*k d"]) -> "Gaussian":
         return type(self)(self.means + shift, self.structure)
 
     def affine(self, scale: Float[Array, "..."], shift: Float[Array, " d"]) -> "Gaussian":

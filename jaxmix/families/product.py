@@ -14,7 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from jaxmix.families.base import Coordinates, Family, Features, Incomplete, other_columns
+from jaxmix.families.base import (
+    Coordinates,
+    Family,
+    Features,
+    Incomplete,
+    Recentered,
+    other_columns,
+)
+from jaxmix.families.recentered import Part, RecenteredProduct
 from jaxmix.moments import Survey
 from jaxmix.prior import Penalty
 
@@ -67,6 +75,25 @@ class Product(Family):
     @property
     def features(self) -> Features:
         return _ProductFeatures(tuple(one.features for one in self.families), self.columns)
+
+    @property
+    def recentered(self) -> Recentered | None:
+        made = [(one.recentered or one.features, _num_features(one) - 1) for one in self.families]
+        if not any(isinstance(features, Recentered) for features, _ in made):
+            return None
+        given = zip(made, self.columns, strict=True)
+        parts = [Part(features, columns, size) for (features, size), columns in given]
+        return RecenteredProduct(tuple(parts))
+
+    @property
+    def origins(self) -> Float[Array, "k d"]:
+        origins = [one.origins for one in self.families]
+        return jnp.concatenate(origins, axis=1)[:, self._order()]
+
+    def cancellation(self, natural: Float[Array, "k f"]) -> Float[Array, " k"]:
+        given = zip(self.families, self._by_group(natural), strict=True)
+        lost = [one.cancellation(own) for one, own in given]
+        return sum(lost, start=jnp.zeros_like(natural[:, 0]))
 
     @property
     def incomplete(self) -> Incomplete | None:
@@ -189,8 +216,10 @@ class Product(Family):
 
         return self._mapped(moved)
 
-    def translate(self, shift: Float[Array, " d"]) -> "Product":
-        return self._mapped(lambda one, mine: one.translate(shift[jnp.array(mine)]), self.columns)
+    def translate(self, shift: Float[Array, "*k d"]) -> "Product":
+        return self._mapped(
+            lambda one, mine: one.translate(shift[..., jnp.array(mine)]), self.columns
+        )
 
     def affine(self, scale: Float[Array, "..."], shift: Float[Array, " d"]) -> "Product":
         raise ValueError("a product of families is not closed under a change of units")

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxmix.families.base import Incomplete
 from jaxmix.families.covariances import Covariances
 from jaxmix.families.incomplete import IncompleteColumns
-from jaxmix.numerics import excess
+from jaxmix.numerics import excess, product
 
 
 class Spherical(Covariances):
@@ -47,6 +47,18 @@ class Spherical(Covariances):
     @staticmethod
     def packed(matrix: Float[Array, "d d"]) -> Float[Array, " q"]:
         return jnp.trace(matrix)[None]
+
+    @staticmethod
+    def quadratic_form(
+        packed: Float[Array, " q"], x: Float[Array, "d rows"]
+    ) -> Float[Array, " rows"]:
+        return packed[0] * jnp.sum(x * x, axis=0)
+
+    @staticmethod
+    def weighted_products(
+        x: Float[Array, "d rows"], shares: Float[Array, " rows"]
+    ) -> Float[Array, " q"]:
+        return product(jnp.sum(x * x, axis=0), shares)[None]
 
     @staticmethod
     def incomplete() -> Incomplete:

@@ -23,6 +23,8 @@ class Tied(Covariances):
     products = staticmethod(Full.products)
     features = staticmethod(Full.features)
     packed = staticmethod(Full.packed)
+    quadratic_form = staticmethod(Full.quadratic_form)
+    weighted_products = staticmethod(Full.weighted_products)
     incomplete = staticmethod(Full.incomplete)
     precision_product = staticmethod(Full.precision_product)
 

@@ -247,9 +247,9 @@ def _refit(study: Refitting, key: Array) -> tuple[Mixture, Int[Array, ""]]:
         missing=study.missing,
         centered=family.centered,
     )
-    loop = begin(method, problem, stop, problem.enter(study.mixture))
+    loop = begin(method, problem, stop, problem.enter(study.mixture), watched=False)
     # A trace of one entry: what is written beyond it is dropped, and nobody reads it.
-    loop, _ = advance(method, problem, stop, loop, jnp.asarray(stop.max_steps), length=1)
+    loop, _ = advance(method, problem, stop, loop, jnp.asarray(stop.max_steps), 1, watched=False)
     return problem.leave(method.finish(loop.state)), loop.code
 
 

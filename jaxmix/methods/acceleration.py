@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxmix.free import ravel, unravel
 from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.mixture import Mixture
-from jaxmix.problem import Problem
+from jaxmix.problem import Evaluation, Problem
 from jaxmix.stopping import Visit
 
 
@@ -90,8 +90,12 @@ class Acceleration(Method):
 
 
 def visit(problem: Problem, mixture: Mixture) -> Point:
-    """One pass at a mixture; its coordinates come from itself, with weights that sum to 1."""
-    evaluation = problem.evaluate(mixture)
+    """One pass at a mixture."""
+    return point_at(problem, mixture, problem.evaluate(mixture))
+
+
+def point_at(problem: Problem, mixture: Mixture, evaluation: Evaluation) -> Point:
+    """What a pass said; coordinates come from the mixture itself, with weights that sum to 1."""
     counts = evaluation.statistics[:, -1]
     finite = jnp.isfinite(evaluation.objective) & jnp.isfinite(evaluation.gap)
     return Point(

@@ -7,14 +7,14 @@ import equinox as eqx
 
 from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.mixture import Mixture
-from jaxmix.problem import Problem
+from jaxmix.problem import Evaluation, Problem
 
 
 class EMState(eqx.Module):
-    """The present mixture and where its next EM step leads."""
+    """The present mixture and its evaluation, which holds the next EM step."""
 
     mixture: Mixture
-    em_step: Mixture
+    evaluation: Evaluation
 
 
 class EM(Method):
@@ -43,11 +43,12 @@ class EM(Method):
             raise TypeError(f"hard must be True or False, got {self.hard!r}")
 
     def init(self, problem: Problem, mixture: Mixture) -> EMState:
-        return EMState(mixture, problem.evaluate(mixture).em_step)
+        return EMState(mixture, problem.evaluate(mixture))
 
     def step(self, problem: Problem, state: EMState) -> tuple[EMState, Info]:
-        evaluation = problem.evaluate(state.em_step)
-        return EMState(state.em_step, evaluation.em_step), Info(evaluation, Cost(passes=1))
+        mixture = state.evaluation.em_step
+        evaluation = problem.evaluate(mixture)
+        return EMState(mixture, evaluation), Info(evaluation, Cost(passes=1))
 
     def finish(self, state: EMState) -> Mixture:
         return state.mixture

@@ -15,7 +15,7 @@ import numpy as np
 from jaxmix.blocks import layout
 from jaxmix.compiling import compiled_advance
 from jaxmix.fitting import SEGMENT, compiled_close
-from jaxmix.loop import Loop, Outcome, begin
+from jaxmix.loop import ROUGH, Loop, Outcome, begin, recentered
 from jaxmix.methods import EM, Cost, Method
 from jaxmix.methods.em import EMState
 from jaxmix.mixture import Mixture
@@ -85,7 +85,7 @@ def climb(rows: InMemory, start: Parameters, settings: Settings, before: float =
             "take it for numbers of rows: scale it to sum to about as many as there are"
         )
     loop = _unvisited(mixture, before * total) if em else begin(method, problem, stop, mixture)
-    loop, bounds = _run(problem, settings, stop, loop)
+    problem, loop, bounds = _run(problem, settings, stop, loop)
     if int(loop.code) in (Outcome.NONFINITE, Outcome.DEGENERATE):
         raise ValueError(ILL_DEFINED)
     converged = int(loop.code) == Outcome.CONVERGED and settings.tol > 0
@@ -113,23 +113,30 @@ def _unvisited(start: Mixture, objective: float) -> Loop:
         statistics=jnp.zeros(statistics.shape, statistics.dtype),
         em_step=start,
         gap=jnp.float64(0.0),
+        rough=jnp.bool_(False),
     )
     zero = jnp.int32(0)
-    return Loop(EMState(start, start), evaluation, zero, Cost(zero, zero, zero), zero)
+    return Loop(EMState(start, evaluation), evaluation, zero, Cost(zero, zero, zero), zero)
 
 
-def _run(problem: Problem, settings: Settings, stop: Stop, loop: Loop) -> tuple[Loop, list[float]]:
+def _run(
+    problem: Problem, settings: Settings, stop: Stop, loop: Loop
+) -> tuple[Problem, Loop, list[float]]:
     """The run at its end, and the objective a unit of sample weight after every step."""
     method, say, total = settings.method, settings.say, float(problem.total)
     values = [float(loop.evaluation.objective) / total]
     program = compiled_advance(problem, loop.evaluation.statistics.size)
-    while int(loop.code) == Outcome.RUNNING:
+    while int(loop.code) in (Outcome.RUNNING, ROUGH):
+        if int(loop.code) == ROUGH:
+            problem, loop = recentered(method, problem, stop, loop)
+            values[-1] = float(loop.evaluation.objective) / total
+            continue
         done, steps = int(loop.num_steps), SEGMENT if say is None else 1
         loop, trace = program(method, problem, stop, loop, steps, length=SEGMENT)
         values += (np.asarray(trace.objective)[: int(loop.num_steps) - done] / total).tolist()
         if say is not None:
             say(len(values) - 1, values[-1] - values[-2])
-    return loop, values[1:]
+    return problem, loop, values[1:]
 
 
 def update(

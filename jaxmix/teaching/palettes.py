@@ -115,8 +115,8 @@ def fit_mixture(
     rows = features((x - problem.center).T).T * weights[:, None]
     start = blank.maximize(jax.ops.segment_sum(rows, labels, k), problem.penalty)
     method, stop = EM(), Stop(tol=GAP, max_steps=MOST_STEPS)
-    loop = begin(method, problem, stop, start)
-    loop, _ = advance(method, problem, stop, loop, jnp.asarray(MOST_STEPS), MOST_STEPS)
+    loop = begin(method, problem, stop, start, watched=False)
+    loop, _ = advance(method, problem, stop, loop, jnp.asarray(MOST_STEPS), MOST_STEPS, False)
     mixture = method.finish(loop.state)
     table, blocks = mixture.natural(), in_blocks(every - problem.center).x
     taken = jax.lax.map(lambda block: jnp.argmax(table @ features(block), axis=0), blocks)
