@@ -7,6 +7,7 @@ What the header says, and which arrays belong to it, is for those to know who wr
 import io
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,3 +85,11 @@ def _write(path: Path, content: bytes) -> None:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise ValueError(f"cannot write to {path}: {error.strerror}") from None
+
+
+def tidy(path: Path) -> None:
+    """Remove what kills have left of writings of this file."""
+    left = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{32}}")
+    for file in path.parent.iterdir():
+        if left.fullmatch(file.name):
+            file.unlink(missing_ok=True)

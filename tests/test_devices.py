@@ -11,7 +11,7 @@ import sys
 import pytest
 
 SCRIPT = """
-import hashlib, json
+import hashlib, json, pathlib, tempfile
 import jax, numpy as np
 from contextlib import nullcontext
 jax.config.update("jax_enable_x64", True)
@@ -32,10 +32,18 @@ def digest(data, devices):
     mesh = jax.make_mesh((devices,), ("rows",), devices=some) if some else None
     with nullcontext() if mesh is None else jax.set_mesh(mesh):
         start = jm.initialize(X, 2, seed=0)
-        first = jm.fit(data, start, stop=jm.Stop("gap", 1e-9, 4))
-        result = jm.fit(data, start, stop=jm.Stop("gap", 1e-9, 8), resume=first)
-    leaves = jax.tree.leaves((result.mixture, result.history, result.gap, result.log_likelihood))
+        short, long = (jm.Stop("gap", 1e-9, steps) for steps in (4, 8))
+        result = jm.fit(data, start, stop=long, resume=jm.fit(data, start, stop=short))
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "fit.npz")
+            jm.fit(data, start, stop=short, checkpoint=file)
+            kept = jm.fit(data, start, stop=long, checkpoint=file)
+    leaves, again = (
+        jax.tree.leaves((one.mixture, one.history, one.gap, one.log_likelihood))
+        for one in (result, kept)
+    )
     assert all(leaf.sharding.num_devices == 1 for leaf in jax.tree.leaves(result.mixture))
+    assert all(np.array_equal(*pair) for pair in zip(leaves, again, strict=True))
     return hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)).hexdigest()
 
 table = Table()
