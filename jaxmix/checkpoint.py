@@ -24,8 +24,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxmix.archives import Arrays, Kind, content_of, read_archive, tidy, write_archive
+from jaxmix.devices import from_first, several_processes
 from jaxmix.inputs import as_count
 from jaxmix.loop import Loop, Outcome, Trace, reopen
 from jaxmix.methods import Method
@@ -47,21 +49,28 @@ class Checkpoint:
     """The file of one run, and when to write it next.
 
     Args:
-        path: the file.
+        path: the file; of several processes the first alone reads and writes it.
         problem, method, stop: what the run is about.
+        mesh: the devices that share the run; None for one.
     """
 
-    def __init__(self, path: str | os.PathLike[str], problem: Problem, method: Method, stop: Stop):
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        problem: Problem,
+        method: Method,
+        stop: Stop,
+        mesh: Mesh | None,
+    ):
+        self.path, self._shared = Path(path), several_processes(mesh)
         self._problem, self._method, self._stop = problem, method, stop
         self._pace, self._done = 0.0, 0
         self._seen = self._due = time.monotonic()
 
     def open(self, loop: Loop, traces: list[Trace]) -> Run:
         """The run as the file has it; where there is no file, this one, which is then written."""
-        run = loop, traces, {}
-        if self.path.exists():
-            content = content_of(self.path)
+        run, content = (loop, traces, {}), self._content()
+        if content is not None:
             try:
                 run = self._read(content, loop, traces[0])
             except (ValueError, TypeError) as error:
@@ -71,7 +80,8 @@ class Checkpoint:
                 ) from None
         else:
             self._write(run)
-        tidy(self.path)
+        if self._writes:
+            tidy(self.path)
         self._seen, self._done = time.monotonic(), int(run[0].num_steps)
         self._due = self._seen + SECONDS
         return run
@@ -80,7 +90,9 @@ class Checkpoint:
         """How many steps to take until the file is due, at the pace of the last ones; at first 1,
         which says how long one takes."""
         left = self._due - time.monotonic()
-        return max(1, int(left / self._pace)) if self._pace else 1
+        steps = min(max(1, int(left / self._pace)), 2**31 - 1) if self._pace else 1
+        # Processes whose clocks differ must make one number of steps together.
+        return int.from_bytes(from_first(steps.to_bytes(4))) if self._shared else steps
 
     def visit(self, run: Run) -> None:
         """Write a run that has gone on, where that is due or the run has ended."""
@@ -91,7 +103,20 @@ class Checkpoint:
             self._due = now + SECONDS
         self._seen, self._done = time.monotonic(), done
 
+    @property
+    def _writes(self) -> bool:
+        return not self._shared or jax.process_index() == 0
+
+    def _content(self) -> bytes | None:
+        """What the file holds, in every process; None where there is none."""
+        exists = self._writes and self.path.exists()
+        content = b"." + content_of(self.path) if exists else b""
+        content = from_first(content) if self._shared else content
+        return content[1:] if content else None
+
     def _write(self, run: Run) -> None:
+        if not self._writes:
+            return
         (loop, traces, path), (rule, tol, max_steps) = run, settings(self._stop)
         header = {
             "run": described(self._problem, self._method, loop),

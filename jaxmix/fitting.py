@@ -127,7 +127,8 @@ def fit(
         with problem.data.reading():
             loop, stop = _open(problem, method, stop, start, resume)
             traces = [start_trace(loop) if resume is None else result_trace(resume)]
-            kept = None if checkpoint is None else Checkpoint(checkpoint, problem, method, stop)
+            about = problem, method, stop, mesh
+            kept = None if checkpoint is None else Checkpoint(checkpoint, *about)
             loop, traces, path = _run(problem, method, stop, loop, traces, on_step, record, kept)
             closing = compiled_close(problem, method.finish(loop.state), loop.evaluation)
     trace = jax.tree.map(lambda *parts: np.concatenate(parts), *traces)
