@@ -154,6 +154,7 @@ def joining(
     import jax
 
     from jaxmix.devices import from_first
+    from jaxmix.result import FitFailed
 
     try:
         with _announcements_on_stderr():
@@ -168,14 +169,15 @@ def joining(
         reason = " ".join(str(error).split())[:200]
         print(f"jaxmix: lost another process ({reason}); {advice(checkpoint)}", file=sys.stderr)
         _leave(LOST)
-    except BaseException:
-        # The others do not come where this one would wait for them at its end.
-        atexit.unregister(jax.distributed.shutdown)
+    except BaseException as error:
+        # Last in, first out: before this process waits at its end for others that do not come.
+        mistake = isinstance(error, ValueError | TypeError | FitFailed)
+        atexit.register(_leave, MISTAKE if mistake else 1)
         raise
 
 
 def _leave(code: int) -> None:
-    """End this process at once: at an orderly end it would wait for those that are gone."""
+    """End this process without waiting for the others."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
