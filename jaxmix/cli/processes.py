@@ -53,28 +53,32 @@ def launch(command: Any, checkpoint: Any) -> int:
         for _ in workers:
             j = ended.get()
             if workers[j].returncode:
+                j = _cause(j, workers, ended)
                 return _failed(j, number, workers[j].returncode, _text(logs[j]), checkpoint)
         print(_text(logs[0]), end="", file=sys.stderr)
     return 0
 
 
 def _started(command: Any, logs: list[IO[str]]) -> list[subprocess.Popen[bytes]]:
-    """The processes, with equal shares of the processors, and one GPU each where there are any."""
     words, number = arguments(command), len(logs)
-    together = ["--coordinator", f"127.0.0.1:{_free_port()}", "--num-processes", str(number)]
-    threads = {VARIABLE: str(max(1, processors() // number))}
-    workers = []
-    for j, log in enumerate(logs):
-        workers.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "jaxmix.cli.main", *words, *together, f"--process-id={j}"],
-                env={**threads, **os.environ, "JAX_LOCAL_DEVICE_IDS": str(j)},
-                stdin=subprocess.DEVNULL,
-                stdout=None if j == 0 else subprocess.DEVNULL,
-                stderr=log,
-            )
+    words += [f"--coordinator=127.0.0.1:{_free_port()}", f"--num-processes={number}"]
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", "jaxmix.cli.main", *words, f"--process-id={j}"],
+            env=environment(j, number),
+            stdin=subprocess.DEVNULL,
+            stdout=None if j == 0 else subprocess.DEVNULL,
+            stderr=log,
         )
-    return workers
+        for j, log in enumerate(logs)
+    ]
+
+
+def environment(j: int, number: int) -> dict[str, str]:
+    """Of one of several processes: its share of the processors, unless the user has said how many
+    threads each gets, and one GPU where there are any."""
+    share = {VARIABLE: str(max(1, processors() // number))}
+    return share | os.environ | {"JAX_LOCAL_DEVICE_IDS": str(j)}
 
 
 def arguments(command: Any) -> list[str]:
@@ -97,6 +101,16 @@ def _free_port() -> int:
 def _report(worker: subprocess.Popen[bytes], j: int, ended: "queue.SimpleQueue[int]") -> None:
     worker.wait()
     ended.put(j)
+
+
+def _cause(j: int, workers: list[subprocess.Popen[bytes]], ended: "queue.SimpleQueue[int]") -> int:
+    """The process that ended for a reason of its own, where this one may have lost another."""
+    while workers[j].returncode in (LOST, -signal.SIGABRT):
+        try:
+            j = ended.get(timeout=1)
+        except queue.Empty:
+            break
+    return j
 
 
 def _end(workers: list[subprocess.Popen[bytes]]) -> None:
@@ -157,7 +171,7 @@ def joining(
     from jaxmix.result import FitFailed
 
     try:
-        with _announcements_on_stderr():
+        with _without_announcements():
             jax.distributed.initialize(
                 *(coordinator, num_processes, process_id),
                 heartbeat_timeout_seconds=HEARTBEAT,
@@ -184,13 +198,14 @@ def _leave(code: int) -> None:
 
 
 @contextlib.contextmanager
-def _announcements_on_stderr() -> Iterator[None]:
+def _without_announcements() -> Iterator[None]:
     """Gloo prints with whom it is connected, and standard output is for results."""
     sys.stdout.flush()
     kept = os.dup(1)
     try:
-        os.dup2(2, 1)
-        yield
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+            yield
     finally:
         os.dup2(kept, 1)
         os.close(kept)
