@@ -134,10 +134,11 @@ def one_by_one(
 ) -> RestartResults:
     """What `fit_restarts` finds, one `fit` after another, each with a checkpoint of its own."""
     starts = [initialize(x, k, family, seed=seed + j, **data) for j in range(num_starts)]
-    several = checkpoint is not None and num_starts > 1
     results = []
     for j, start in enumerate(starts):
-        file = checkpoint.with_stem(f"{checkpoint.stem}-{j}") if several else checkpoint
+        file = checkpoint
+        if checkpoint is not None and num_starts > 1:
+            file = checkpoint.with_stem(f"{checkpoint.stem}-{j}")
         with on(mesh):
             results.append(fit(x, start, method, stop=stop, ridge=ridge, checkpoint=file, **data))
     return RestartResults(tuple(results))

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from jaxmix.inputs import as_count
@@ -59,12 +59,12 @@ def launch(command: Any, checkpoint: Any) -> int:
     return 0
 
 
-def _started(command: Any, logs: list[IO[str]]) -> list[subprocess.Popen[bytes]]:
+def _started(command: Any, logs: Sequence[IO[str]]) -> list[subprocess.Popen[bytes]]:
     words, number = arguments(command), len(logs)
     words += [f"--coordinator=127.0.0.1:{_free_port()}", f"--num-processes={number}"]
     return [
         subprocess.Popen(
-            [sys.executable, "-m", "jaxmix.cli.main", *words, f"--process-id={j}"],
+            [sys.executable, "-P", "-m", "jaxmix.cli.main", *words, f"--process-id={j}"],
             env=environment(j, number),
             stdin=subprocess.DEVNULL,
             stdout=None if j == 0 else subprocess.DEVNULL,
@@ -129,7 +129,7 @@ def _text(log: IO[str]) -> str:
 def _failed(j: int, number: int, code: int, said: str, checkpoint: Any) -> int:
     """Say which process ended first, and why; the exit code of them all."""
     if code == MISTAKE:
-        print(said.splitlines()[-1], file=sys.stderr)
+        print(said.rstrip().rpartition("\n")[2], file=sys.stderr)
         return MISTAKE
     if code > 0 and code != LOST:
         print(said, end="", file=sys.stderr)
