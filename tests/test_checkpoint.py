@@ -110,7 +110,7 @@ def saved_run(file, **call):
     return jm.fit(X, START, stop=jm.Stop("gap", 1e-20, 3), checkpoint=file, **call)
 
 
-def test_a_later_limit_or_rule_goes_on(file):
+def test_a_later_limit_or_tolerance_goes_on(file):
     saved_run(file)
     assert bits(jm.fit(X, START, stop=STOP, checkpoint=file)) == bits(jm.fit(X, START, stop=STOP))
     coarse = jm.Stop("gap", 1e-3, 300)
