@@ -2,12 +2,13 @@
 
 import hashlib
 import importlib.metadata
-import os
 import platform
 from typing import Any
 
 import jax
 import numpy as np
+
+from jaxmix.threads import threads
 
 
 def fingerprint(x: np.ndarray) -> str:
@@ -22,6 +23,8 @@ def circumstances() -> dict[str, Any]:
     return {
         "versions": versions | {"python": platform.python_version()},
         "device": jax.devices()[0].device_kind,
-        "threads": os.cpu_count(),
+        # XLA gives each of several devices in one process a thread at least.
+        "threads": max(threads(), jax.local_device_count()),
+        "processes": jax.process_count(),
         "dtype": "float64",
     }

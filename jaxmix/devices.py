@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.experimental.multihost_utils import broadcast_one_to_all
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 
@@ -37,6 +38,20 @@ def on(mesh: Mesh | None) -> AbstractContextManager[Any]:
 def at_home(tree: Any) -> Any:
     """Arrays that all devices of a mesh have, as this process's own."""
     return jax.tree.map(lambda leaf: jax.device_put(np.asarray(leaf)), tree)
+
+
+def several_processes(mesh: Mesh | None) -> bool:
+    """Whether processes share this mesh."""
+    return mesh is not None and mesh.is_multi_process
+
+
+def from_first(content: bytes) -> bytes:
+    """What the first of several processes has, in all of them, which must call this together."""
+    length = int(broadcast_one_to_all(np.int32(len(content))))
+    known = np.zeros(length, np.uint8)
+    if jax.process_index() == 0:
+        known[:] = np.frombuffer(content, np.uint8)
+    return np.asarray(broadcast_one_to_all(known)).tobytes()
 
 
 def apart(mesh: Mesh) -> NamedSharding:

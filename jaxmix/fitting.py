@@ -4,6 +4,7 @@ The host calls the compiled loop in segments; recorded iterates, callbacks and r
 between segments. Under a caller's jit or vmap a fit is one segment, its history padded with NaN.
 """
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike
 
 from jaxmix import checks
+from jaxmix.checkpoint import Checkpoint
 from jaxmix.compiling import compiled_advance
 from jaxmix.devices import at_home, data_mesh, on
 from jaxmix.inputs import as_count
@@ -32,7 +34,7 @@ from jaxmix.loop import (
 from jaxmix.methods import EM, Cost, Method
 from jaxmix.mixture import Mixture, as_rows
 from jaxmix.posing import check_problem
-from jaxmix.precision import cast
+from jaxmix.precision import agree, cast
 from jaxmix.prior import Prior
 from jaxmix.problem import Problem, build_problem
 from jaxmix.result import FitResult
@@ -68,6 +70,7 @@ def fit(
     on_step: Callable[[Progress], Any] | None = None,
     record: str | Iterable[int] | None = None,
     resume: FitResult | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> FitResult:
     r"""Fit a mixture from a start, by any method.
 
@@ -98,6 +101,10 @@ def fit(
         on_step: called with a `Progress` after every step; runs slower, to the same bits.
         record: step numbers whose mixtures to keep in `.path`, or "all"; the last is always kept.
         resume: an earlier result of the same call, to continue up to the new limit on steps.
+        checkpoint: a file that keeps the run, written every half minute and at the end. Where it
+            exists, the fit goes on from it: after a kill, the same call ends in the same bits, and
+            one with a new `stop` continues, as from a result. Only the steps since the last writing
+            are made, and told `on_step`, again. It begins as `resume` says where there is no file.
 
     Returns:
         A `FitResult`. Its numbers belong to the mixture that it holds.
@@ -120,8 +127,8 @@ def fit(
     checks.check_method(method, stop)
     given = (x, start, method, stop, prior, ridge, sample_weights)
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
-        if any(option is not None for option in (on_step, record, resume)):
-            raise TypeError("inside jit or vmap a fit has no on_step, record or resume")
+        if any(option is not None for option in (on_step, record, resume, checkpoint)):
+            raise TypeError("inside jit or vmap a fit has no on_step, record, resume or checkpoint")
         return _traced_fit(x, start, method, stop, prior, ridge, fixed, sample_weights, missing)
     settings, mesh = (prior, ridge, fixed, sample_weights, missing), data_mesh()
     if mesh is not None:
@@ -131,7 +138,9 @@ def fit(
         with problem.data.reading():
             problem, loop, stop = _open(problem, method, stop, start, resume)
             traces = [start_trace(loop) if resume is None else result_trace(resume)]
-            problem, loop, traces, path = _run(problem, method, stop, loop, traces, on_step, record)
+            about = problem, method, stop
+            kept = None if checkpoint is None else Checkpoint(checkpoint, method, stop, mesh)
+            problem, loop, traces, path = _run(*about, loop, traces, on_step, record, kept)
             closing = compiled_close(problem, method.finish(loop.state), loop.evaluation)
     trace = joined(traces)
     result = assemble(problem, method, stop, loop, closing, trace, path, columns)
@@ -147,8 +156,8 @@ def _open(
     problem: Problem, method: Method, stop: Stop, start: Mixture, resume: FitResult | None
 ) -> tuple[Problem, Loop, Stop]:
     """The run at its start or where it was left, and the stop that its precision allows."""
-    if getattr(resume, "form", None) == "recentered":
-        problem = problem.recentered()
+    if isinstance(resume, FitResult):
+        problem = problem.in_form(resume.form)
     dtype = problem.center.dtype
     start = problem.enter(cast(start, dtype))
     loop = begin(method, problem, stop, start)
@@ -168,11 +177,11 @@ def _check_resume(problem: Problem, method: Method, resume: FitResult) -> None:
         raise TypeError(f"resume must be a FitResult, got {type(resume).__name__}")
     if jax.tree.structure(resume.method) != jax.tree.structure(method):
         raise ValueError(f"resume: the result comes from {resume.method}, not {method}")
-    mixture, known = method.finish(resume.state.state), float(resume.objective)
-    precision = 4096 * float(jnp.finfo(problem.center.dtype).eps)
+    mixture, dtype = method.finish(resume.state.state), problem.center.dtype
     same_columns = mixture.family.shape[1] == len(problem.center)
     again = float(problem.evaluate(mixture).objective) if same_columns else np.nan
-    if resume.fixed != problem.fixed or not np.isclose(again, known, rtol=precision, atol=0):
+    same_problem = same_columns and resume.fixed == problem.fixed
+    if not same_problem or not agree(again, float(resume.objective), dtype):
         raise ValueError("resume: the data or the penalties are not those of the result")
 
 
@@ -184,11 +193,17 @@ def _run(
     traces: list[Trace],
     on_step: Callable[[Progress], Any] | None,
     record: str | Iterable[int] | None,
+    kept: Checkpoint | None,
 ) -> tuple[Problem, Loop, list[Trace], dict[int, Mixture]]:
-    """Segments until the run ends; each ends early where an iterate is to be kept or reported."""
+    """Segments until the run ends; each ends early where an iterate is to be kept or reported, or
+    a checkpoint to be written."""
     every_step = on_step is not None or record == "all"
     wanted = record_steps(record)
     path: dict[int, Mixture] = {}
+    problem, loop, traces = _in_digits(problem, method, stop, loop, traces)
+    if kept is not None:
+        problem, loop, traces, path = kept.open((problem, loop, traces, path))
+        path = {step: path[step] for step in path if record == "all" or step in wanted}
 
     def keep(loop: Loop) -> None:
         if record == "all" or int(loop.num_steps) in wanted:
@@ -196,22 +211,32 @@ def _run(
 
     keep(loop)
     program = compiled_advance(problem, loop.evaluation.statistics.size)
-    while int(loop.code) in (Outcome.RUNNING, ROUGH):
-        if int(loop.code) == ROUGH:
-            problem, loop = recentered(method, problem, stop, loop)
-            traces = corrected(traces, loop)
-            continue
+    while int(loop.code) == Outcome.RUNNING:
         done = int(loop.num_steps)
         steps = 1 if every_step else min([SEGMENT, *(t - done for t in wanted if t > done)])
+        steps = steps if kept is None else min(steps, kept.steps())
         loop, trace = program(method, problem, stop, loop, steps, length=SEGMENT)
         taken = int(loop.num_steps) - done
         traces.append(jax.tree.map(lambda column, taken=taken: np.asarray(column)[:taken], trace))
+        problem, loop, traces = _in_digits(problem, method, stop, loop, traces)
         keep(loop)
         if on_step is not None and taken:
             on_step(_progress(problem, method, loop))
+        if kept is not None:
+            kept.visit((problem, loop, traces, path))
     if record is not None:
         path[int(loop.num_steps)] = problem.leave(method.finish(loop.state))
     return problem, loop, traces, path
+
+
+def _in_digits(
+    problem: Problem, method: Method, stop: Stop, loop: Loop, traces: list[Trace]
+) -> tuple[Problem, Loop, list[Trace]]:
+    """A run by passes whose digits suffice where it is, and its last step as they see it."""
+    if int(loop.code) != ROUGH:
+        return problem, loop, traces
+    problem, loop = recentered(method, problem, stop, loop)
+    return problem, loop, [corrected(traces, loop)]
 
 
 def record_steps(record: str | Iterable[int] | None) -> set[int]:
@@ -242,9 +267,10 @@ def joined(traces: list[Trace]) -> Trace:
     return jax.tree.map(lambda *parts: np.concatenate(parts), *traces)
 
 
-def corrected(traces: list[Trace], loop: Loop) -> list[Trace]:
-    """The traces of a run whose last step has been evaluated anew."""
-    return [jax.tree.map(lambda column: column[:-1], joined(traces)), start_trace(loop)]
+def corrected(traces: list[Trace], loop: Loop) -> Trace:
+    """The trace of a run whose last step has been evaluated anew."""
+    before = jax.tree.map(lambda column: column[:-1], joined(traces))
+    return joined([before, start_trace(loop)])
 
 
 def result_trace(result: FitResult) -> Trace:

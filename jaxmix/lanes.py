@@ -58,7 +58,7 @@ class Study(eqx.Module):
     @property
     def recentered(self) -> "Study":
         """The same study of the recentered problem."""
-        return replace(self, problem=self.problem.recentered())
+        return replace(self, problem=self.problem.in_form("recentered"))
 
     @property
     def small(self) -> bool:
@@ -124,7 +124,7 @@ def run(study: Study, history: bool = False) -> Runs:
         again = study.recentered
         loops = again.compiled(renewed_rows)(again, loops, rough)
         for row in rough if history else ():
-            traces[row] = corrected(traces[row], take(loops, row))
+            traces[row] = [corrected(traces[row], take(loops, row))]
         loops = _climb(again, loops, traces, history)
     return Runs(study, loops, traces, rough)
 

@@ -86,7 +86,7 @@ def code_at(
 
 def recentered(method: Method, problem: Problem, stop: Stop, loop: Loop) -> tuple[Problem, Loop]:
     """A rough run goes on in the recentered problem: where it is, one more pass later."""
-    problem = problem.recentered()
+    problem = problem.in_form("recentered")
     return problem, compiled_renewed(method, problem, stop, loop)
 
 

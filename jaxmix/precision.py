@@ -51,3 +51,9 @@ def cast(tree: Any, dtype: Any) -> Any:
         return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
     return jax.tree.map(convert, tree)
+
+
+def agree(one: Any, other: Any, dtype: Any) -> bool:
+    """Whether two numbers may be one sum over the data, taken in different orders."""
+    tolerance = 4096 * float(jnp.finfo(dtype).eps)
+    return bool(np.isclose(one, other, rtol=tolerance, atol=0, equal_nan=True))

@@ -33,6 +33,7 @@ from jaxmix.statistics import (
     expected_statistics,
     marginal_log_likelihood,
 )
+from jaxmix.suggestions import unknown
 
 T = TypeVar("T")
 
@@ -158,21 +159,19 @@ class Problem(eqx.Module):
         """Whether features seen from the data's center are too coarse for a mixture."""
         return self._rough(mixture, mixture.natural(self._ridge))
 
-    @property
-    def by_features(self) -> "Problem":
-        """The same problem, read by features of all components together."""
-        return replace(self, form="features")
-
-    def recentered(self) -> "Problem":
-        """The same problem, read about every component's own mean."""
-        return replace(self, form="recentered")
+    def in_form(self, form: str) -> "Problem":
+        """The same problem, whose passes read rows in this form; ValueError for an unknown one."""
+        if form not in FORMS:
+            raise unknown("form", form, FORMS)
+        return replace(self, form=form)
 
     def suited(self, mixture: Mixture, value: "Callable[[Problem], T]") -> T:
         """A value at a mixture, by the form of pass whose digits suffice there."""
         rough = self.is_rough(jax.lax.stop_gradient(mixture))
+        sure = self.in_form("recentered")
         if isinstance(rough, Tracer):
-            return jax.lax.cond(rough, lambda: value(self.recentered()), lambda: value(self))
-        return value(self.recentered() if rough else self)
+            return jax.lax.cond(rough, lambda: value(sure), lambda: value(self))
+        return value(sure if rough else self)
 
     def objective(self, mixture: Mixture, gradient: str = "fisher") -> Float[Array, ""]:
         """The objective alone, differentiable by Fisher's rule or by plain autodiff."""
@@ -260,6 +259,7 @@ def with_empty_at_origin(
     return jnp.where(statistics[:, -1:] == 0, origin, statistics)
 
 
+FORMS = ("features", "recentered")
 OBJECTIVES = {"fisher": marginal_log_likelihood, "autodiff": autodiff_log_likelihood}
 STATISTICS = {"fisher": expected_statistics, "autodiff": differentiated_statistics}
 

@@ -17,28 +17,24 @@ and every other entry is one array of the mixture by its place in it: `log_weigh
 float64, all alike, and come back bit for bit. How a family is rebuilt stands in `families.BLANKS`.
 """
 
-import io
-import json
 import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmix.archives import Arrays, Kind, content_of, read_archive, write_archive
 from jaxmix.families import BLANKS, kind_of
 from jaxmix.inputs import as_count
 from jaxmix.mixture import Mixture
 from jaxmix.precision import to_jax
 from jaxmix.suggestions import unknown
 
-FORMAT, VERSION = "jaxmix mixture", 1
-
-Arrays = dict[str, np.ndarray]
+KIND = Kind("jaxmix mixture", 1, of="a mixture", writer="mixture.save")
 
 
 def save(mixture: Mixture, path: str | os.PathLike[str]) -> None:
@@ -47,16 +43,12 @@ def save(mixture: Mixture, path: str | os.PathLike[str]) -> None:
         raise ValueError("several mixtures are stacked here; save one at a time")
     family, arrays = mixture.family, {name: np.asarray(leaf) for name, leaf in _named(mixture)}
     header = {
-        "format": FORMAT,
-        "version": VERSION,
         "family": kind_of(family),
         "shape": list(family.shape),
         "settings": family.settings,
     }
     _check(arrays, _blank(header))
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, header=np.array(json.dumps(header)), **arrays)
-    _write(Path(path), content.getvalue())
+    write_archive(Path(path), KIND, header, arrays)
 
 
 def load_mixture(path: str | os.PathLike[str]) -> Mixture:
@@ -81,9 +73,10 @@ def load_mixture(path: str | os.PathLike[str]) -> Mixture:
         >>> loaded.weights.tolist() == mixture.weights.tolist()
         True
     """
-    arrays = _read(path)
+    content = content_of(Path(path))
     try:
-        blank = _blank(_header(arrays.pop("header", None)))
+        header, arrays = read_archive(content, KIND)
+        blank = _blank(header)
         _check(arrays, blank)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} cannot be loaded: {error}") from None
@@ -97,36 +90,6 @@ def _named(mixture: Mixture) -> list[tuple[str, Any]]:
     return [
         (jax.tree_util.keystr(place, simple=True, separator="."), leaf) for place, leaf in leaves
     ]
-
-
-def _read(path: str | os.PathLike[str]) -> Arrays:
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from None
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except Exception as error:  # a damaged archive raises anything, zlib.error and more
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"{path} is not a complete file of a mixture ({reason or type(error).__name__}); "
-            "write one with mixture.save"
-        ) from None
-
-
-def _header(entry: np.ndarray | None) -> dict[str, Any]:
-    """The header of a file of this format; ValueError for any other."""
-    try:
-        header = json.loads(str(entry))
-    except ValueError:
-        header = None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ValueError("it is not a mixture that mixture.save wrote")
-    version = as_count(header.get("version"), "its version")
-    if version > VERSION:
-        raise ValueError(f"it has version {version}, newer than {VERSION}; update jaxmix")
-    return header
 
 
 def _blank(header: Mapping[str, Any]) -> Mixture:
@@ -162,19 +125,3 @@ def _check(arrays: Arrays, blank: Mixture) -> None:
     total = np.sum(np.exp(arrays["log_weights"]))
     if not abs(total - 1) < 1e-3:
         raise ValueError(f"its weights sum to {total:g} instead of 1")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole: under another name first, and then in its place."""
-    unfinished = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        try:
-            with unfinished.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise ValueError(f"cannot write to {path}: {error.strerror}") from None

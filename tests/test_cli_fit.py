@@ -93,6 +93,22 @@ def test_a_fit_is_printed_and_written(folder, capsys):
     np.testing.assert_array_equal([float(row[3]) for row in rows], mixture.means[:, 1])
 
 
+def test_starts_that_keep_checkpoints_are_not_fitted_twice(folder, capsys):
+    call = ["fit", "eruptions.csv", *OPTIONS, "--columns", "time,wait"]
+    assert main([*call, "--out", "lanes"]) == 0
+    for out in ("first", "second"):
+        assert main([*call, "--checkpoint", "kept.npz", "--out", out]) == 0
+        assert sorted(path.name for path in folder.glob("kept*")) == ["kept-0.npz", "kept-1.npz"]
+    names = ("lanes", "first", "second")
+    records = [json.loads((folder / out / "result.json").read_text()) for out in names]
+    assert records[1] == records[2]
+    for lane, one in zip(records[0]["starts"], records[1]["starts"], strict=True):
+        assert (lane["outcome"], lane["num_steps"]) == (one["outcome"], one["num_steps"])
+        assert lane["objective"] == pytest.approx(one["objective"], rel=1e-12)
+    assert main([*call, "--k", "3", "--checkpoint", "kept.npz"]) == 2
+    assert "cannot go on from kept-0.npz: its mixture is" in capsys.readouterr().err
+
+
 def test_gaps_are_fitted_and_filled(folder, capsys):
     columns = ["--columns", "time,wait"]
     assert main(["fit", "gaps.csv", *OPTIONS, *columns, "--missing", "--out", "out"]) == 0

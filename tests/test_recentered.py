@@ -153,7 +153,7 @@ METHODS = [
 
 
 @pytest.mark.parametrize(("method", "before"), METHODS)
-def test_fits_recenter_where_rounding_shows_and_say_so(method, before):
+def test_fits_recenter_where_rounding_shows_and_say_so(method, before, tmp_path):
     x, start = far_apart()
     start = jm.fit(x, start, stop=jm.Stop(max_steps=before)).mixture
     stop = jm.Stop(max_steps=60)
@@ -164,9 +164,14 @@ def test_fits_recenter_where_rounding_shows_and_say_so(method, before):
     parts = jm.fit(x, start, method, stop=jm.Stop(max_steps=4))
     for limit in (5, 6, 60):
         parts = jm.fit(x, start, method, stop=jm.Stop(max_steps=limit), resume=parts)
-    for one, other in zip(jax.tree.leaves(parts.mixture), jax.tree.leaves(result.mixture)):
-        np.testing.assert_array_equal(one, other)
-    np.testing.assert_array_equal(parts.history, result.history)
+    for limit in (4, 5, 6, 60):
+        kept = jm.fit(
+            x, start, method, stop=jm.Stop(max_steps=limit), checkpoint=tmp_path / "run.npz"
+        )
+    for again in (parts, kept):
+        for one, other in zip(jax.tree.leaves(again.mixture), jax.tree.leaves(result.mixture)):
+            np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(again.history, result.history)
 
 
 def test_a_recentered_fit_pays_one_pass_and_finds_the_clusters():
@@ -219,7 +224,7 @@ def test_both_forms_say_the_same_where_nothing_is_lost(family):
 
     @partial(jax.jit, static_argnums=0)
     def everything(recentered):
-        posed = problem.recentered() if recentered else problem
+        posed = problem.in_form("recentered") if recentered else problem
         evaluation = posed.evaluate(inside)
         slope = posed.gradient(inside, evaluation.statistics)
 
@@ -256,7 +261,7 @@ def test_an_empty_component_of_that_reading_is_at_the_users_origin_in_both_forms
     evaluation = widened.evaluate(inside)
     empty = evaluation.statistics.at[0].set(0.0)
     plain = with_empty_at_origin(empty, inside.family, widened.center, None)
-    near = widened.recentered().view(inside)
+    near = widened.in_form("recentered").view(inside)
     seen = with_empty_at_origin(empty, inside.family, widened.center, near.origins)
     penalty = widened.penalty
     one = inside.maximize(plain, penalty).means[0]

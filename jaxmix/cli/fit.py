@@ -69,11 +69,42 @@ class Fit:
     out: Path = Path("jaxmix-fit")
     """Folder for the results."""
 
-    def run(self) -> None:
+    checkpoint: Path | None = None
+    """File that keeps an unfinished fit, so that the same command goes on from it; several starts,
+    which then run one after another, have one each: FILE-0, FILE-1 and so on before the ending."""
+
+    processes: int | None = None
+    """Number of processes on this machine that share the rows and the processors."""
+
+    coordinator: str | None = None
+    """HOST:PORT of the first process, where several machines share the rows: each runs this command
+    with its own --process-id."""
+
+    num_processes: int | None = None
+    """How many processes there are with --coordinator; SLURM knows without."""
+
+    process_id: int | None = None
+    """Which of them this is, counted from 0; SLURM knows without."""
+
+    def run(self) -> int:
         """Fit, print the best fit and write the folder."""
+        from jaxmix.cli.processes import joining, launch
+
+        if self.processes is not None:
+            if self.coordinator is not None:
+                raise ValueError("--processes starts its own; leave it out, or --coordinator")
+            return launch(self, self.checkpoint)
         import jax
 
         jax.config.update("jax_enable_x64", True)
+        whole = self.coordinator, self.num_processes, self.process_id, self.checkpoint
+        with joining(*whole) as mesh:
+            self._fit(mesh)
+        return 0
+
+    def _fit(self, mesh: Any) -> None:
+        import jax
+
         from jaxmix.cli.fitted import fitted
         from jaxmix.report.fits import assignments, fit_files, fit_record
         from jaxmix.report.writers import write_files
@@ -91,7 +122,11 @@ class Fit:
             self.ridge,
             stop,
             self.missing,
+            self.checkpoint,
+            mesh,
         )
+        if jax.process_index() != 0:
+            return
         mixture = found.best.mixture
         rows = assignments(mixture, table.x)
         record = fit_record(found.runs, table, rows, self.labels, self._settings(found))

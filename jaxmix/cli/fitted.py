@@ -1,20 +1,26 @@
 """The best of several starts, as `fit` and `complete` fit a table; ridge and starts in words."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
 from jaxmix.cli.ridge import default_ridge
 from jaxmix.cli.tables import Frame
 from jaxmix.data import Table
+from jaxmix.devices import on
 from jaxmix.families import STRUCTURES
+from jaxmix.fitting import fit
 from jaxmix.inference import StandardErrors
 from jaxmix.inputs import as_count
 from jaxmix.loop import Outcome
+from jaxmix.methods import Method
 from jaxmix.race.contenders import Contender, contenders
 from jaxmix.report.tables import REACHED_WITHIN
 from jaxmix.restarts import RestartResults, fit_restarts
 from jaxmix.result import FitResult
+from jaxmix.starts import initialize
 from jaxmix.stopping import Stop
 
 
@@ -72,8 +78,11 @@ def fitted(
     ridge: float | None = None,
     stop: Stop | None = None,
     missing: bool = False,
+    checkpoint: Path | None = None,
+    mesh: Any = None,
 ) -> Fitted:
-    """Fit a table from several starts in one compiled program.
+    """Fit a table from several starts: in one compiled program, or one after another with a
+    checkpoint or a mesh.
 
     Args:
         table: data in the user's units, NaN where entries are missing.
@@ -85,6 +94,8 @@ def fitted(
         ridge: in squared units of the data; `default_ridge` if None, for Gaussians.
         stop: `Stop()` if None.
         missing: whether entries may be missing.
+        checkpoint: where `fit` keeps an unfinished run.
+        mesh: the devices that share the rows; None for one.
 
     Returns:
         A `Fitted`.
@@ -98,17 +109,36 @@ def fitted(
     is_default = ridge is None
     if ridge is None:
         ridge = default_ridge(table.x, table.sample_weights) if family in STRUCTURES else 0.0
+    data = {"sample_weights": table.sample_weights, "missing": missing}
+    study = (Frame(table), k, named[0].method, family, num_starts, seed)
     with Console(stderr=True).status(f"fitting {k} components from {num_starts} starts"):
-        runs = fit_restarts(
-            Frame(table),
-            k,
-            named[0].method,
-            family,
-            num_starts,
-            seed,
-            stop=stop,
-            ridge=ridge,
-            sample_weights=table.sample_weights,
-            missing=missing,
-        )
+        if checkpoint is None and mesh is None:
+            runs = fit_restarts(*study, stop=stop, ridge=ridge, **data)
+        else:
+            runs = one_by_one(*study, checkpoint, mesh, stop, ridge, data)
     return Fitted(runs, named[0], ridge, is_default, seed)
+
+
+def one_by_one(
+    x: Any,
+    k: int,
+    method: Method,
+    family: str,
+    num_starts: int,
+    seed: int,
+    checkpoint: Path | None,
+    mesh: Any,
+    stop: Stop | None,
+    ridge: float,
+    data: Mapping[str, Any],
+) -> RestartResults:
+    """What `fit_restarts` finds, one `fit` after another, each with a checkpoint of its own."""
+    starts = [initialize(x, k, family, seed=seed + j, **data) for j in range(num_starts)]
+    results = []
+    for j, start in enumerate(starts):
+        file = checkpoint
+        if checkpoint is not None and num_starts > 1:
+            file = checkpoint.with_stem(f"{checkpoint.stem}-{j}")
+        with on(mesh):
+            results.append(fit(x, start, method, stop=stop, ridge=ridge, checkpoint=file, **data))
+    return RestartResults(tuple(results))

@@ -115,7 +115,7 @@ class StochasticGradient(Method):
             before.memory,
             problem.total,
             log_likelihood + penalty,
-            problem.by_features.gradient(mixture, statistics),
+            problem.in_form("features").gradient(mixture, statistics),
         )
         return StochasticState(
             mixture.constrain(coordinates), coordinates, memory, before.num_epochs
