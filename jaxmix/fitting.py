@@ -213,10 +213,12 @@ def _progress(problem: Problem, method: Method, loop: Loop) -> Progress:
 
 def start_trace(loop: Loop) -> Trace:
     """The trace of a run before its first step: one entry."""
-    evaluation = loop.evaluation
-    return Trace(
-        evaluation.objective[None], evaluation.gap[None], jnp.asarray(loop.cost.passes)[None]
-    )
+    return Trace(*_as_columns((loop.evaluation.objective, loop.evaluation.gap, loop.cost.passes)))
+
+
+@jax.jit
+def _as_columns(values: tuple[Array, ...]) -> tuple[Array, ...]:
+    return tuple(jnp.atleast_1d(value) for value in values)
 
 
 def result_trace(result: FitResult) -> Trace:

@@ -50,19 +50,22 @@ class Trace(eqx.Module):
 def begin(method: Method, problem: Problem, stop: Stop, start: Mixture) -> Loop:
     """A run at its start."""
     evaluation = problem.evaluate(start)
-    code = _first_code(problem, stop, Visit(start, evaluation))
     # Strongly typed, as the loop's outputs are, so that a second segment compiles nothing.
-    state = jax.tree.map(_strong, method.init(problem, start))
-    return Loop(state, evaluation, jnp.zeros((), jnp.int32), Cost() + Cost(), code)
+    state = jax.tree.map(_strong, method.init_at(problem, start, evaluation))
+    return Loop(state, evaluation, *_first_counts(problem, stop, Visit(start, evaluation)))
 
 
 def _strong(leaf: Array) -> Array:
-    return jax.lax.convert_element_type(leaf, jnp.result_type(leaf))
+    # A conversion outside jit takes longer than this question.
+    weak = getattr(leaf, "weak_type", True)
+    return jax.lax.convert_element_type(leaf, jnp.result_type(leaf)) if weak else leaf
 
 
 @jax.jit
-def _first_code(problem: Problem, stop: Stop, start: Visit) -> Int[Array, ""]:
-    """The outcome of a run that has not begun."""
+def _first_counts(
+    problem: Problem, stop: Stop, start: Visit
+) -> tuple[Int[Array, ""], Cost, Int[Array, ""]]:
+    """Steps, cost and outcome of a run that has not begun."""
     usable = jnp.isfinite(start.evaluation.objective) & start.mixture.is_finite
     degenerate = problem.is_degenerate(start.mixture, start.evaluation.statistics[:, -1])
     code = jnp.where(stop.max_steps <= 0, Outcome.MAX_STEPS, Outcome.RUNNING)
@@ -70,7 +73,8 @@ def _first_code(problem: Problem, stop: Stop, start: Visit) -> Int[Array, ""]:
     # A degenerate start may yet recover, but not where the run ends with it.
     code = jnp.where(degenerate & (code != Outcome.RUNNING), Outcome.DEGENERATE, code)
     failure = jnp.where(degenerate, Outcome.DEGENERATE, Outcome.NONFINITE)
-    return jnp.where(usable, code, failure).astype(jnp.int32)
+    code = jnp.where(usable, code, failure).astype(jnp.int32)
+    return jnp.zeros((), jnp.int32), Cost() + Cost(), code
 
 
 def advance(

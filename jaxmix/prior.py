@@ -7,6 +7,7 @@ methods climb one objective (notes/em.md, eq. 8 to 11).
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -64,6 +65,7 @@ class Penalty(eqx.Module):
     concentration: Float[Array, ""]
 
     @property
+    @jax.jit
     def bounds_covariances(self) -> Bool[Array, ""]:
         """Whether the penalty keeps every covariance away from zero."""
         return (self.ridge > 0) | (jnp.trace(self.scale) > 0)

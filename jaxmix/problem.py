@@ -91,7 +91,8 @@ class Problem(eqx.Module):
                 reverse mode in every block, which gives the same numbers.
         """
         # The default is filled in here: a static argument left out would compile once more.
-        return self._evaluate(mixture, gradient)
+        # Called on the class, because a bound method of a module is a module made for one call.
+        return Problem._evaluate(self, mixture, gradient)
 
     @partial(jax.jit, static_argnames="gradient")
     def _evaluate(self, mixture: Mixture, gradient: str) -> Evaluation:
@@ -161,15 +162,23 @@ class Problem(eqx.Module):
         few = counts < mixture.family.minimum_count(self.penalty, self.fixed)
         return jnp.any(few) | mixture.family.collapsed(self.pooled, self.floor, self.fixed)
 
-    @jax.jit
     def enter(self, mixture: Mixture) -> Mixture:
         """A mixture in the user's units, in the problem's centered coordinates."""
-        return mixture.translate(-self.center)
+        return _about(mixture, self.center)
 
-    @jax.jit
     def leave(self, mixture: Mixture) -> Mixture:
         """A mixture in centered coordinates, in the user's units."""
-        return mixture.translate(self.center)
+        return _translated(mixture, self.center)
+
+
+@jax.jit
+def _translated(mixture: Mixture, shift: Float[Array, " d"]) -> Mixture:
+    return mixture.translate(shift)
+
+
+@jax.jit
+def _about(mixture: Mixture, center: Float[Array, " d"]) -> Mixture:
+    return mixture.translate(-center)
 
 
 def with_empty_at_origin(statistics: Table, family: Family, center: Float[Array, " d"]) -> Table:

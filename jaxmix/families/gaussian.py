@@ -88,6 +88,7 @@ class Gaussian(Family):
         pass
 
     @property
+    @jax.jit
     def at_boundary(self) -> Bool[Array, ""]:
         return jnp.array(False)
 

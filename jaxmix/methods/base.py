@@ -52,6 +52,10 @@ class Method(eqx.Module):
     def init(self, problem: Problem, mixture: Mixture) -> Any:
         """The state of a run that starts at `mixture`."""
 
+    def init_at(self, problem: Problem, mixture: Mixture, evaluation: Evaluation) -> Any:
+        """`init` where the evaluation at `mixture` is known; to override where that saves a pass."""
+        return self.init(problem, mixture)
+
     @abstractmethod
     def step(self, problem: Problem, state: Any) -> tuple[Any, Info]:
         """One step: the next state, with the evaluation there and the cost."""

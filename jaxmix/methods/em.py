@@ -7,7 +7,7 @@ import equinox as eqx
 
 from jaxmix.methods.base import Cost, Info, Method
 from jaxmix.mixture import Mixture
-from jaxmix.problem import Problem
+from jaxmix.problem import Evaluation, Problem
 
 
 class EMState(eqx.Module):
@@ -43,7 +43,10 @@ class EM(Method):
             raise TypeError(f"hard must be True or False, got {self.hard!r}")
 
     def init(self, problem: Problem, mixture: Mixture) -> EMState:
-        return EMState(mixture, problem.evaluate(mixture).em_step)
+        return self.init_at(problem, mixture, problem.evaluate(mixture))
+
+    def init_at(self, problem: Problem, mixture: Mixture, evaluation: Evaluation) -> EMState:
+        return EMState(mixture, evaluation.em_step)
 
     def step(self, problem: Problem, state: EMState) -> tuple[EMState, Info]:
         evaluation = problem.evaluate(state.em_step)
