@@ -5,9 +5,9 @@ Every start runs the loop of `fit` under vmap. Programs are compiled for the lan
 bounded, so that neither memory nor the longest run decides how many starts there can be.
 """
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Any, NamedTuple, overload
 
 import equinox as eqx
 import jax
@@ -20,6 +20,7 @@ from jaxmix.families import Family
 from jaxmix.fitting import SEGMENT, assemble, start_trace
 from jaxmix.loop import Closing, Loop, Outcome, Trace, advance, begin, close
 from jaxmix.methods import Method
+from jaxmix.mixture import Mixture
 from jaxmix.numerics import at_once
 from jaxmix.problem import Problem
 from jaxmix.result import FitResult
@@ -30,8 +31,9 @@ from jaxmix.streams import stream
 LANES = 64
 """Starts that run side by side, at most."""
 
-ROUND = 64
-"""Steps between two looks at which lanes are free, while starts wait."""
+ROUND, SMALL_ROUND = 64, 4
+"""Steps between two looks at which lanes are free, while starts wait: few where a look, which copies
+all runs, costs little, because lanes whose runs have ended idle until then."""
 
 
 class Study(eqx.Module):
@@ -46,6 +48,8 @@ class Study(eqx.Module):
     keys: Key[Array, " starts"]
     start: str = eqx.field(static=True)
     columns: tuple[str, ...] = eqx.field(static=True)
+    num_statistics: int = eqx.field(static=True)
+    """Entries of the table of expected sufficient statistics."""
 
     @property
     def lanes(self) -> int:
@@ -57,8 +61,12 @@ class Study(eqx.Module):
     @property
     def small(self) -> bool:
         """Whether a pass in all lanes is short, by the measure of compiling.py."""
-        statistics = jax.eval_shape(self.blank.natural, self.problem.penalty.ridge)
-        return is_small(self.problem, self.lanes * statistics.size)
+        return is_small(self.problem, self.lanes * self.num_statistics)
+
+    @property
+    def round(self) -> int:
+        """Steps between two looks at which lanes are free, while starts wait."""
+        return SMALL_ROUND if self.small else ROUND
 
     def compiled(self, function: Callable[..., Any]) -> jax.stages.Wrapped:
         """A function of a study, compiled by the route that suits its size."""
@@ -72,11 +80,25 @@ def _compiled(function: Callable[..., Any], small: bool) -> jax.stages.Wrapped:
 
 def start_keys(seed: int, num_starts: int) -> Key[Array, " starts"]:
     """The keys with which `initialize` draws from this seed and from those that follow it."""
-    keys = [np.asarray(jax.random.key_data(stream(seed + j, "start"))) for j in range(num_starts)]
-    return jax.random.wrap_key_data(jnp.asarray(np.stack(keys)))
+    for edge in (seed, seed + num_starts - 1):
+        stream(edge, "start")
+    return _start_keys(np.arange(seed, seed + num_starts, dtype=np.int64))
 
 
-def run(study: Study, history: bool = False) -> tuple[Study, Loop, list[list[Trace]]]:
+_start_keys = jax.jit(jax.vmap(partial(stream, name="start")))
+
+
+class Segment(NamedTuple):
+    """What a number of steps left behind in every lane."""
+
+    rows: Int[np.ndarray, " lanes"]
+    """Which runs these are; those beyond `taken` are repeated."""
+    taken: Int[np.ndarray, " runs"]
+    """Steps of each run."""
+    trace: Trace
+
+
+def run(study: Study, history: bool = False) -> tuple[Study, Loop, list[Segment]]:
     """Every start to its end.
 
     Args:
@@ -85,26 +107,75 @@ def run(study: Study, history: bool = False) -> tuple[Study, Loop, list[list[Tra
 
     Returns:
         The study under the stop that its precision allows, the runs stacked along a leading axis,
-        and the traces of each, segment by segment; no trace without `history`.
+        and what their steps left behind, the starts first; nothing without `history`.
     """
     loops = study.compiled(begin_all)(study)
     largest, total = np.max(np.abs(loops.evaluation.objective)), float(study.problem.total)
     stop = resolvable(study.stop, float(largest), total, study.problem.center.dtype)
     study = eqx.tree_at(lambda one: one.stop, study, stop)
-    first = _first_traces(loops)
-    traces = [[take(first, row)] if history else [] for row in range(len(study.keys))]
+    everyone, program = np.arange(len(study.keys)), study.compiled(advance_rows)
+    segments = [_segment(everyone, np.ones_like(everyone), _first_traces(loops))] if history else []
     while len(running := np.flatnonzero(np.asarray(loops.code) == Outcome.RUNNING)):
-        steps = ROUND if len(running) > study.lanes else SEGMENT
+        steps = SEGMENT if len(running) <= study.lanes else study.round
         before, rows = np.asarray(loops.num_steps), np.resize(running, width(study, len(running)))
-        loops, segment = study.compiled(advance_rows)(study, loops, rows, steps)
+        loops, trace = program(study, loops, rows, steps)
         if history:
-            taken = np.asarray(loops.num_steps) - before
-            segment = jax.tree.map(np.asarray, segment)
-            for lane, row in enumerate(running[: len(rows)]):
-                length = taken[row]
-                part = jax.tree.map(lambda a, lane=lane, length=length: a[lane, :length], segment)
-                traces[row].append(part)
-    return study, loops, traces
+            mine = rows[: len(running)]
+            segments.append(_segment(mine, np.asarray(loops.num_steps)[mine] - before[mine], trace))
+    return study, loops, segments
+
+
+def _segment(rows: np.ndarray, taken: np.ndarray, trace: Trace) -> Segment:
+    """A segment on the host, without the padding that all its runs have."""
+    length = int(np.max(taken, initial=0))
+    return Segment(rows, taken, jax.tree.map(lambda leaf: np.asarray(leaf)[:, :length], trace))
+
+
+class Fits(Sequence[FitResult]):
+    """What `fit` would hand back for runs that have ended, each made when it is asked for."""
+
+    def __init__(self, study: Study, loops: Loop, segments: list[Segment]) -> None:
+        """Close the runs that `run` returns with their history; none of the rows is kept."""
+        self.objectives, self.codes = (
+            np.asarray(leaf) for leaf in (loops.evaluation.objective, loops.code)
+        )
+        self._ends = loops, study.compiled(close_all)(study, loops)
+        self._segments = segments
+        problem = eqx.tree_at(lambda one: one.data, study.problem, None)
+        self._common = problem, study.method, study.stop
+        self._columns = study.columns
+        self._made: dict[int, FitResult] = {}
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @overload
+    def __getitem__(self, row: int) -> FitResult: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[FitResult]: ...
+
+    def __getitem__(self, row: int | slice) -> FitResult | list[FitResult]:
+        if isinstance(row, slice):
+            return [self[one] for one in range(len(self))[row]]
+        row = range(len(self))[row]
+        if row not in self._made:
+            loop, closing = take(self._ends, row)
+            self._made[row] = assemble(
+                *self._common, loop, closing, self._trace(row), columns=self._columns
+            )
+        return self._made[row]
+
+    def _trace(self, row: int) -> Trace:
+        """What the steps of one run left behind, its start first."""
+        parts = []
+        for segment in self._segments:
+            for lane in np.flatnonzero(segment.rows == row):
+                taken = segment.taken[lane]
+                parts.append(
+                    jax.tree.map(lambda a, lane=lane, taken=taken: a[lane, :taken], segment.trace)
+                )
+        return jax.tree.map(lambda *columns: np.concatenate(columns), *parts)
 
 
 def width(study: Study, running: int) -> int:
@@ -114,27 +185,34 @@ def width(study: Study, running: int) -> int:
     return few if running <= few and not study.small else study.lanes
 
 
-def results(study: Study, loops: Loop, traces: list[list[Trace]]) -> list[FitResult]:
-    """What `fit` would hand back, for each of these runs that have ended."""
-    closings = study.compiled(close_all)(study, loops)
-    fits = []
-    for row, parts in enumerate(traces):
-        loop, closing = take((loops, closings), row)
-        whole = jax.tree.map(lambda *columns: np.concatenate(columns), *parts)
-        common = (study.problem, study.method, study.stop)
-        fits.append(assemble(*common, loop, closing, whole, columns=study.columns))
-    return fits
-
-
 def begin_all(study: Study) -> Loop:
-    """All runs at their starts, which are drawn one after another."""
+    """All runs at their starts: evaluated side by side, drawn so where rows are few.
 
-    def one(key: Array) -> Loop:
-        x, weights = study.x - study.problem.center, study.weights
-        mixture = draw(key, x, weights, study.blank, study.start)
-        return begin(study.method, study.problem, study.stop, mixture)
+    A draw holds a number for every row.
+    """
+    x, weights = study.x - study.problem.center, study.weights
 
-    return jax.lax.map(one, study.keys)
+    def drawn(key: Array) -> Mixture:
+        return draw(key, x, weights, study.blank, study.start)
+
+    def begun(start: Mixture) -> Loop:
+        return begin(study.method, study.problem, study.stop, start)
+
+    keys = study.keys
+    starts = in_lanes(study, drawn, keys) if study.small else jax.lax.map(drawn, keys)
+    return in_lanes(study, begun, starts)
+
+
+def in_lanes(study: Study, function: Callable[..., Any], *stacked: Any) -> Any:
+    """A function of each run, as many side by side as there are lanes."""
+    count = len(study.keys)
+    rows = jnp.arange(-(-count // study.lanes) * study.lanes).reshape(-1, study.lanes) % count
+
+    def together(some: Int[Array, " lanes"]) -> Any:
+        return jax.vmap(function)(*jax.tree.map(lambda leaf: leaf[some], stacked))
+
+    each = jax.lax.map(together, rows)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], each)
 
 
 def advance_rows(
@@ -155,7 +233,7 @@ def close_all(study: Study, loops: Loop) -> Closing:
     def one(loop: Loop) -> Closing:
         return close(study.problem, study.method.finish(loop.state), loop.evaluation)
 
-    return jax.lax.map(one, loops)
+    return in_lanes(study, one, loops)
 
 
 @jax.jit

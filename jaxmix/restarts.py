@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import ArrayLike
+import jax
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
 
 from jaxmix import checks
-from jaxmix.families import Spec
+from jaxmix.families import Family, Spec
 from jaxmix.fitting import as_names
 from jaxmix.inputs import as_count
-from jaxmix.lanes import Study, results, run, start_keys
+from jaxmix.lanes import Fits, Study, run, start_keys
 from jaxmix.loop import Outcome
 from jaxmix.methods import EM, Method
 from jaxmix.posing import check_problem
@@ -29,33 +31,42 @@ from jaxmix.suggestions import unknown
 class RestartResults(eqx.Module):
     """Fits from several starts, in the order of the starts."""
 
-    results: tuple[FitResult, ...]
+    results: Fits
 
     @property
     def usable(self) -> tuple[FitResult, ...]:
         """Results that are neither DEGENERATE nor NONFINITE."""
-        failed = (Outcome.DEGENERATE, Outcome.NONFINITE)
-        return tuple(result for result in self.results if result.outcome not in failed)
+        return tuple(self.results[row] for row in self._usable_rows)
 
     @property
     def best(self) -> FitResult:
         """The usable result of highest objective; `FitFailed` where there is none."""
-        if not self.usable:
+        rows = self._usable_rows
+        if not len(rows):
             raise FitFailed(
                 f"all {len(self.results)} starts ended DEGENERATE or NONFINITE; {REMEDY}"
             )
-        return max(self.usable, key=lambda result: float(result.objective))
+        return self.results[rows[int(np.argmax(self.results.objectives[rows]))]]
 
     @property
     def num_reached(self) -> int:
         """How many starts end within 0.001 nats of the best objective; 0 where all fail."""
-        objectives = [float(result.objective) for result in self.usable]
-        return sum(value >= max(objectives) - REACHED_WITHIN for value in objectives)
+        objectives = self.results.objectives[self._usable_rows]
+        return int(np.sum(objectives >= np.max(objectives, initial=-np.inf) - REACHED_WITHIN))
 
     @property
     def num_degenerate(self) -> int:
         """How many starts ended DEGENERATE."""
-        return sum(result.outcome == Outcome.DEGENERATE for result in self.results)
+        return self.count(Outcome.DEGENERATE)
+
+    def count(self, outcome: Outcome) -> int:
+        """How many starts ended so."""
+        return int(np.sum(self.results.codes == outcome))
+
+    @property
+    def _usable_rows(self) -> list[int]:
+        failed = (Outcome.DEGENERATE, Outcome.NONFINITE)
+        return np.flatnonzero(~np.isin(self.results.codes, failed)).tolist()
 
 
 def fit_restarts(
@@ -109,7 +120,7 @@ def fit_restarts(
         sample_weights=sample_weights,
         missing=missing,
     )
-    return RestartResults(tuple(results(*run(study, history=True))))
+    return RestartResults(Fits(*run(study, history=True)))
 
 
 def open_study(
@@ -141,4 +152,10 @@ def open_study(
     )
     keys = start_keys(seed, num_starts)
     rows = to_jax(values), to_jax(weights)
-    return Study(problem, method, stop, *rows, blank, keys, start=start, columns=columns)
+    size = _natural.eval_shape(blank, problem.penalty.ridge).size
+    return Study(problem, method, stop, *rows, blank, keys, start, columns, size)
+
+
+@jax.jit
+def _natural(blank: Family, ridge: Float[Array, ""]) -> Float[Array, "k f"]:
+    return blank.natural(ridge)

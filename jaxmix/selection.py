@@ -14,7 +14,7 @@ from jaxtyping import Array, ArrayLike, Float
 from jaxmix.criteria import Cell, Selection, check_criterion
 from jaxmix.families import Spec
 from jaxmix.inputs import as_count
-from jaxmix.lanes import results, run
+from jaxmix.lanes import Fits, run
 from jaxmix.methods import Method
 from jaxmix.mixture import Mixture
 from jaxmix.prior import Prior
@@ -144,7 +144,7 @@ def _fitted(
 ) -> tuple[RestartResults, float]:
     """The fits of one cell, and the entropy of the best one's responsibilities."""
     study = open_study(x, k, method, family, num_starts, seed, **settings)
-    runs = RestartResults(tuple(results(*run(study, history=True))))
+    runs = RestartResults(Fits(*run(study, history=True)))
     if not runs.usable:
         return runs, np.nan
     best = study.problem.enter(runs.best.mixture)

@@ -44,7 +44,7 @@ class Fitted(NamedTuple):
 
     def to_text(self, errors: StandardErrors | None = None) -> str:
         """The best fit on one screen, with any standard errors, the ridge and the starts."""
-        finished = sum(run.outcome == Outcome.CONVERGED for run in self.runs.results)
+        finished = self.runs.count(Outcome.CONVERGED)
         starts = (
             f"{len(self.runs.results)} of seed {self.seed}: {finished} converged, {self.failed} "
             f"failed, {self.reached} reached the best within {REACHED_WITHIN:g} nats"
