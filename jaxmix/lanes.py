@@ -32,8 +32,8 @@ LANES = 64
 """Starts that run side by side, at most."""
 
 ROUND, SMALL_ROUND = 64, 4
-"""Steps between two looks at which lanes are free, while starts wait: few where a look, which copies
-all runs, costs little, because lanes whose runs have ended idle until then."""
+"""Steps between two looks at which lanes are free, while starts wait: few where a look, which
+copies all runs, costs little, because lanes whose runs have ended idle until then."""
 
 
 class Study(eqx.Module):

@@ -1,9 +1,9 @@
 """Seconds that a user waits: `jaxmix --help`; `jaxmix fit` and `compare` at first, and once more.
 
 Run: python experiments/benchmarks/cold_start.py
-Each run is a process of its own; the first finds an empty compilation cache, the next what the first
-has kept. Prints JSON, with the seconds of a fixed loop of plain Python beside it: the unit in which
-a busy machine is slower than a quiet one. Writes experiments/results/cold_start.json.
+Each run is a process of its own; the first finds an empty compilation cache, the next what the
+first has kept. Prints JSON, with the seconds of a fixed loop of plain Python beside it: the unit in
+which a busy machine is slower than a quiet one. Writes experiments/results/cold_start.json.
 """
 
 import json

@@ -1,9 +1,9 @@
 """Milliseconds of a whole warm fit on Old Faithful, in turn with scikit-learn's from one start.
 
 Run: python experiments/benchmarks/small.py [--repeats 11]
-Full covariances, k = 2, 3, 4, the mean's tolerance 1e-3, 1e-6 and 1e-8. scikit-learn runs as it comes
-and by its own best settings: one thread, neither parameters nor data checked. First calls, which
-compile, are apart; `compiled_by_another_n` counts programs that data of other lengths compile.
+Full covariances, k = 2, 3, 4, the mean's tolerance 1e-3, 1e-6 and 1e-8. scikit-learn runs as it
+comes and by its own best settings: one thread, neither parameters nor data checked. First calls,
+which compile, are apart; `compiled_by_another_n` counts programs that data of other lengths compile.
 Writes experiments/results/small.json and prints it.
 """
 

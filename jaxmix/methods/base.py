@@ -53,7 +53,7 @@ class Method(eqx.Module):
         """The state of a run that starts at `mixture`."""
 
     def init_at(self, problem: Problem, mixture: Mixture, evaluation: Evaluation) -> Any:
-        """`init` where the evaluation at `mixture` is known; to override where that saves a pass."""
+        """`init` where the evaluation at `mixture` is known: overridden where that saves a pass."""
         return self.init(problem, mixture)
 
     @abstractmethod
