@@ -1,4 +1,4 @@
-"""Peak memory of a fit at n=5,000,000, d=16, k=32 in float32, and of a 10 GB file fitted as a stream.
+"""Peak memory in float32 of a fit at n=5,000,000, d=16, k=32, and of a 10 GB file as a stream.
 
 Run: python experiments/benchmarks/memory.py [--rows 5000000] [--file-gb 10] [--folder FOLDER]
 Each is a process of its own, whose whole peak (VmHWM) counts: interpreter, imports, data, compiler.

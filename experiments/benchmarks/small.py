@@ -3,7 +3,7 @@
 Run: python experiments/benchmarks/small.py [--repeats 11]
 Full covariances, k = 2, 3, 4, the mean's tolerance 1e-3, 1e-6 and 1e-8. scikit-learn runs as it
 comes and by its own best settings: one thread, neither parameters nor data checked. First calls,
-which compile, are apart; `compiled_by_another_n` counts programs that data of other lengths compile.
+which compile, are apart; `compiled_by_another_n` counts programs that other lengths compile.
 Writes experiments/results/small.json and prints it.
 """
 
