@@ -83,7 +83,7 @@ class Cell(eqx.Module):
 
     def count(self, outcome: Outcome) -> int:
         """How many starts ended so."""
-        return sum(one.outcome == outcome for one in self.runs.results)
+        return self.runs.count(outcome)
 
     @property
     def outcome(self) -> str:

@@ -36,7 +36,7 @@ from jaxmix.mixture import Mixture, as_rows
 from jaxmix.posing import check_problem
 from jaxmix.precision import agree, cast
 from jaxmix.prior import Prior
-from jaxmix.problem import Problem, build_problem
+from jaxmix.problem import Problem, Terms, build_problem
 from jaxmix.result import FitResult
 from jaxmix.stopping import Stop, resolvable
 
@@ -143,7 +143,7 @@ def fit(
             problem, loop, traces, path = _run(*about, loop, traces, on_step, record, kept)
             closing = compiled_close(problem, method.finish(loop.state), loop.evaluation)
     trace = joined(traces)
-    result = assemble(problem, method, stop, loop, closing, trace, path, columns)
+    result = assemble(problem.terms, method, stop, loop, closing, trace, path, columns)
     return result if mesh is None else at_home(result)
 
 
@@ -236,7 +236,7 @@ def _in_digits(
     if int(loop.code) != ROUGH:
         return problem, loop, traces
     problem, loop = recentered(method, problem, stop, loop)
-    return problem, loop, [corrected(traces, loop)]
+    return problem, loop, [corrected(traces, start_trace(loop))]
 
 
 def record_steps(record: str | Iterable[int] | None) -> set[int]:
@@ -256,10 +256,12 @@ def _progress(problem: Problem, method: Method, loop: Loop) -> Progress:
 
 def start_trace(loop: Loop) -> Trace:
     """The trace of a run before its first step: one entry."""
-    evaluation = loop.evaluation
-    return Trace(
-        evaluation.objective[None], evaluation.gap[None], jnp.asarray(loop.cost.passes)[None]
-    )
+    return Trace(*_as_columns((loop.evaluation.objective, loop.evaluation.gap, loop.cost.passes)))
+
+
+@jax.jit
+def _as_columns(values: tuple[Array, ...]) -> tuple[Array, ...]:
+    return tuple(jnp.atleast_1d(value) for value in values)
 
 
 def joined(traces: list[Trace]) -> Trace:
@@ -267,10 +269,9 @@ def joined(traces: list[Trace]) -> Trace:
     return jax.tree.map(lambda *parts: np.concatenate(parts), *traces)
 
 
-def corrected(traces: list[Trace], loop: Loop) -> Trace:
-    """The trace of a run whose last step has been evaluated anew."""
-    before = jax.tree.map(lambda column: column[:-1], joined(traces))
-    return joined([before, start_trace(loop)])
+def corrected(traces: list[Trace], last: Trace) -> Trace:
+    """The trace of a run whose last step has been evaluated anew, to these numbers."""
+    return joined([jax.tree.map(lambda column: column[:-1], joined(traces)), last])
 
 
 def result_trace(result: FitResult) -> Trace:
@@ -280,7 +281,7 @@ def result_trace(result: FitResult) -> Trace:
 
 
 def assemble(
-    problem: Problem,
+    terms: Terms,
     method: Method,
     stop: Stop,
     loop: Loop,
@@ -303,7 +304,7 @@ def assemble(
         num_steps=loop.num_steps,
         code=loop.code,
         cost=loop.cost,
-        total=problem.total,
+        total=terms.total,
         path=jax.tree.map(lambda *leaves: jax.device_put(np.stack(leaves)), *path.values())
         if path
         else None,
@@ -312,8 +313,8 @@ def assemble(
         method=method,
         stop=stop,
         columns=columns,
-        fixed=problem.fixed,
-        form=problem.form,
+        fixed=terms.fixed,
+        form=terms.form,
     )
 
 
@@ -348,7 +349,7 @@ def _traced_fit(
     whole = jax.tree.map(
         lambda a, b: jnp.concatenate([a, b]), first, blanked(trace, loop.num_steps)
     )
-    return assemble(problem, method, stop, loop, closing, whole)
+    return assemble(problem.terms, method, stop, loop, closing, whole)
 
 
 def check_traced(

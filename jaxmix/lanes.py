@@ -7,7 +7,7 @@ bounded, so that neither memory nor the longest run decides how many starts ther
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -18,12 +18,12 @@ from jaxtyping import Array, ArrayLike, Int, Key
 
 from jaxmix.compiling import is_small, quick_options
 from jaxmix.families import Family
-from jaxmix.fitting import SEGMENT, assemble, corrected, joined, start_trace
+from jaxmix.fitting import SEGMENT, start_trace
 from jaxmix.loop import ROUGH, Closing, Loop, Outcome, Trace, advance, begin, close, renewed
 from jaxmix.methods import Method
+from jaxmix.mixture import Mixture
 from jaxmix.numerics import at_once
 from jaxmix.problem import Problem
-from jaxmix.result import FitResult
 from jaxmix.starts import draw
 from jaxmix.stopping import Stop, resolvable
 from jaxmix.streams import stream
@@ -31,8 +31,9 @@ from jaxmix.streams import stream
 LANES = 64
 """Starts that run side by side, at most."""
 
-ROUND = 64
-"""Steps between two looks at which lanes are free, while starts wait."""
+ROUND, SMALL_ROUND = 64, 4
+"""Steps between two looks at which lanes are free, while starts wait: few where a look, which
+copies all runs, costs little, because lanes whose runs have ended idle until then."""
 
 
 class Study(eqx.Module):
@@ -47,6 +48,8 @@ class Study(eqx.Module):
     keys: Key[Array, " starts"]
     start: str = eqx.field(static=True)
     columns: tuple[str, ...] = eqx.field(static=True)
+    num_statistics: int = eqx.field(static=True)
+    """Entries of the table of expected sufficient statistics."""
 
     @property
     def lanes(self) -> int:
@@ -56,15 +59,19 @@ class Study(eqx.Module):
         return min(LANES, len(self.keys), max(1, at_once(d) // matrices))
 
     @property
+    def small(self) -> bool:
+        """Whether a pass in all lanes is short, by the measure of compiling.py."""
+        return is_small(self.problem, self.lanes * self.num_statistics)
+
+    @property
     def recentered(self) -> "Study":
         """The same study of the recentered problem."""
         return replace(self, problem=self.problem.in_form("recentered"))
 
     @property
-    def small(self) -> bool:
-        """Whether a pass in all lanes is short, by the measure of compiling.py."""
-        statistics = jax.eval_shape(self.blank.natural, self.problem.penalty.ridge)
-        return is_small(self.problem, self.lanes * statistics.size)
+    def round(self) -> int:
+        """Steps between two looks at which lanes are free, while starts wait."""
+        return SMALL_ROUND if self.small else ROUND
 
     def compiled(self, function: Callable[..., Any]) -> jax.stages.Wrapped:
         """A function of a study, compiled by the route that suits its size."""
@@ -78,8 +85,24 @@ def _compiled(function: Callable[..., Any], small: bool) -> jax.stages.Wrapped:
 
 def start_keys(seed: int, num_starts: int) -> Key[Array, " starts"]:
     """The keys with which `initialize` draws from this seed and from those that follow it."""
-    keys = [np.asarray(jax.random.key_data(stream(seed + j, "start"))) for j in range(num_starts)]
-    return jax.random.wrap_key_data(jnp.asarray(np.stack(keys)))
+    for edge in (seed, seed + num_starts - 1):
+        stream(edge, "start")
+    return _start_keys(np.arange(seed, seed + num_starts, dtype=np.int64))
+
+
+_start_keys = jax.jit(jax.vmap(partial(stream, name="start")))
+
+
+class Segment(NamedTuple):
+    """What a number of steps left behind in every lane."""
+
+    rows: Int[np.ndarray, " lanes"]
+    """Which runs these are; those beyond `taken` are repeated."""
+    taken: Int[np.ndarray, " runs"]
+    """Steps of each run."""
+    trace: Trace
+    corrects: bool = False
+    """Whether the one entry of each run takes the place of its last one."""
 
 
 class Runs(NamedTuple):
@@ -89,19 +112,18 @@ class Runs(NamedTuple):
     """Under the stop that its precision allows."""
     loops: Loop
     """The runs, stacked along a leading axis."""
-    traces: list[list[Trace]]
-    """What the steps of each left behind, segment by segment; nothing unless asked for."""
+    segments: list[Segment]
+    """What their steps left behind, the starts first; nothing unless asked for."""
     recentered: np.ndarray
     """Those whose passes lost digits, and that ended in the recentered problem."""
 
-    @property
-    def closings(self) -> Closing:
+    def close(self) -> Closing:
         """What remains to evaluate at the ends of all runs, stacked alike."""
         closings = self.study.compiled(close_all)(self.study, self.loops)
         if not len(self.recentered):
             return closings
         again, rows = self.study.recentered, self.recentered
-        ends = again.compiled(close_all)(again, take(self.loops, rows))
+        ends = again.compiled(close_rows)(again, self.loops, rows)
         return jax.tree.map(lambda leaf, new: leaf.at[rows].set(new), closings, ends)
 
 
@@ -116,33 +138,42 @@ def run(study: Study, history: bool = False) -> Runs:
     largest, total = np.max(np.abs(loops.evaluation.objective)), float(study.problem.total)
     stop = resolvable(study.stop, float(largest), total, study.problem.center.dtype)
     study = eqx.tree_at(lambda one: one.stop, study, stop)
-    first = _first_traces(loops)
-    traces = [[take(first, row)] if history else [] for row in range(len(study.keys))]
-    loops = _climb(study, loops, traces, history)
+    segments: list[Segment] | None = [] if history else None
+    if segments is not None:
+        segments.append(_ones(np.arange(len(study.keys)), loops))
+    loops = _climb(study, loops, segments)
     rough = np.flatnonzero(np.asarray(loops.code) == ROUGH)
     if len(rough):
         again = study.recentered
         loops = again.compiled(renewed_rows)(again, loops, rough)
-        for row in rough if history else ():
-            traces[row] = [corrected(traces[row], take(loops, row))]
-        loops = _climb(again, loops, traces, history)
-    return Runs(study, loops, traces, rough)
+        if segments is not None:
+            segments.append(_ones(rough, take(loops, rough))._replace(corrects=True))
+        loops = _climb(again, loops, segments)
+    return Runs(study, loops, segments or [], rough)
 
 
-def _climb(study: Study, loops: Loop, traces: list[list[Trace]], history: bool) -> Loop:
-    """All runs that can go on to their ends; appends what their steps leave behind."""
+def _climb(study: Study, loops: Loop, segments: list[Segment] | None) -> Loop:
+    """All runs that go on, to their ends; appends what their steps leave behind."""
+    program = study.compiled(advance_rows)
     while len(running := np.flatnonzero(np.asarray(loops.code) == Outcome.RUNNING)):
-        steps = ROUND if len(running) > study.lanes else SEGMENT
+        steps = SEGMENT if len(running) <= study.lanes else study.round
         before, rows = np.asarray(loops.num_steps), np.resize(running, width(study, len(running)))
-        loops, segment = study.compiled(advance_rows)(study, loops, rows, steps)
-        if history:
-            taken = np.asarray(loops.num_steps) - before
-            segment = jax.tree.map(np.asarray, segment)
-            for lane, row in enumerate(running[: len(rows)]):
-                length = taken[row]
-                part = jax.tree.map(lambda a, lane=lane, length=length: a[lane, :length], segment)
-                traces[row].append(part)
+        loops, trace = program(study, loops, rows, steps)
+        if segments is not None:
+            mine = rows[: len(running)]
+            segments.append(_segment(mine, np.asarray(loops.num_steps)[mine] - before[mine], trace))
     return loops
+
+
+def _ones(rows: np.ndarray, loops: Loop) -> Segment:
+    """One entry of each of these runs: where it is."""
+    return _segment(rows, np.ones_like(rows), _first_traces(loops))
+
+
+def _segment(rows: np.ndarray, taken: np.ndarray, trace: Trace) -> Segment:
+    """A segment on the host, without the padding that all its runs have."""
+    length = int(np.max(taken, initial=0))
+    return Segment(rows, taken, jax.tree.map(lambda leaf: np.asarray(leaf)[:, :length], trace))
 
 
 def width(study: Study, running: int) -> int:
@@ -152,26 +183,34 @@ def width(study: Study, running: int) -> int:
     return few if running <= few and not study.small else study.lanes
 
 
-def results(runs: Runs) -> list[FitResult]:
-    """What `fit` would hand back, for each of these runs that have ended."""
-    study, loops, closings, fits = runs.study, runs.loops, runs.closings, []
-    for row, parts in enumerate(runs.traces):
-        loop, closing = take((loops, closings), row)
-        problem = (study.recentered if row in runs.recentered else study).problem
-        common = (problem, study.method, study.stop)
-        fits.append(assemble(*common, loop, closing, joined(parts), columns=study.columns))
-    return fits
-
-
 def begin_all(study: Study) -> Loop:
-    """All runs at their starts, which are drawn one after another."""
+    """All runs at their starts: evaluated side by side, drawn so where rows are few.
 
-    def one(key: Array) -> Loop:
-        x, weights = study.x - study.problem.center, study.weights
-        mixture = draw(key, x, weights, study.blank, study.start)
-        return begin(study.method, study.problem, study.stop, mixture)
+    A draw holds a number for every row.
+    """
+    x, weights = study.x - study.problem.center, study.weights
 
-    return jax.lax.map(one, study.keys)
+    def drawn(key: Array) -> Mixture:
+        return draw(key, x, weights, study.blank, study.start)
+
+    def begun(start: Mixture) -> Loop:
+        return begin(study.method, study.problem, study.stop, start)
+
+    keys = study.keys
+    starts = in_lanes(study, drawn, keys) if study.small else jax.lax.map(drawn, keys)
+    return in_lanes(study, begun, starts)
+
+
+def in_lanes(study: Study, function: Callable[..., Any], *stacked: Any) -> Any:
+    """A function of each run, as many side by side as there are lanes."""
+    count = len(study.keys)
+    rows = jnp.arange(-(-count // study.lanes) * study.lanes).reshape(-1, study.lanes) % count
+
+    def together(some: Int[Array, " lanes"]) -> Any:
+        return jax.vmap(function)(*jax.tree.map(lambda leaf: leaf[some], stacked))
+
+    each = jax.lax.map(together, rows)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], each)
 
 
 def advance_rows(
@@ -198,11 +237,16 @@ def renewed_rows(study: Study, loops: Loop, rows: Int[Array, " rough"]) -> Loop:
 
 def close_all(study: Study, loops: Loop) -> Closing:
     """What remains to evaluate at the ends of all runs."""
+    return in_lanes(study, partial(_closed, study), loops)
 
-    def one(loop: Loop) -> Closing:
-        return close(study.problem, study.method.finish(loop.state), loop.evaluation)
 
-    return jax.lax.map(one, loops)
+def _closed(study: Study, loop: Loop) -> Closing:
+    return close(study.problem, study.method.finish(loop.state), loop.evaluation)
+
+
+def close_rows(study: Study, loops: Loop, rows: Int[Array, " rough"]) -> Closing:
+    """What remains to evaluate at the ends of these runs."""
+    return jax.lax.map(partial(_closed, study), take(loops, rows))
 
 
 @jax.jit

@@ -56,19 +56,34 @@ def begin(
     method: Method, problem: Problem, stop: Stop, start: Mixture, watched: bool = True
 ) -> Loop:
     """A run at its start, ROUGH where it is `watched` and its passes lose digits."""
-    evaluation = problem.evaluate(start)
-    none = jnp.zeros((), jnp.int32)
-    code = code_at(problem, stop, Visit(start, evaluation), none, watched)
+    state = method.init(problem, start)
+    nodes = jax.tree.leaves(state, is_leaf=_is_evaluation)
+    known = next(filter(_is_evaluation, nodes), None)
+    evaluation = problem.evaluate(start) if known is None else known
     # Strongly typed, as the loop's outputs are, so that a second segment compiles nothing.
-    state = jax.tree.map(_strong, method.init(problem, start))
-    return Loop(state, evaluation, none, Cost() + Cost(), code)
+    state = jax.tree.map(_strong, state)
+    return Loop(state, evaluation, *_at_start(problem, stop, Visit(start, evaluation), watched))
+
+
+def _is_evaluation(node: Any) -> bool:
+    return isinstance(node, Evaluation)
+
+
+@partial(jax.jit, static_argnums=3)
+def _at_start(
+    problem: Problem, stop: Stop, start: Visit, watched: bool
+) -> tuple[Int[Array, ""], Cost, Int[Array, ""]]:
+    """Steps, cost and outcome of a run that has not begun."""
+    none = jnp.zeros((), jnp.int32)
+    return none, Cost() + Cost(), code_at(problem, stop, start, none, watched)
 
 
 def _strong(leaf: Array) -> Array:
-    return jax.lax.convert_element_type(leaf, jnp.result_type(leaf))
+    # A conversion outside jit takes longer than this question.
+    weak = getattr(leaf, "weak_type", True)
+    return jax.lax.convert_element_type(leaf, jnp.result_type(leaf)) if weak else leaf
 
 
-@partial(jax.jit, static_argnums=4)
 def code_at(
     problem: Problem, stop: Stop, here: Visit, num_steps: Int[Array, ""], watched: bool
 ) -> Int[Array, ""]:

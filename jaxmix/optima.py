@@ -174,7 +174,7 @@ def census(
         missing=missing,
     )
     runs = run(study)
-    loops, closings = runs.loops, runs.closings
+    loops, closings = runs.loops, runs.close()
     gaps, codes = np.asarray(loops.evaluation.gap), np.asarray(loops.code)
     objectives = np.asarray(loops.evaluation.objective)
     groups = _groups(objectives, codes == Outcome.CONVERGED, closings.mixture)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -72,6 +73,7 @@ class Penalty(eqx.Module):
         return self.mean if self.origins is None else self.mean - self.origins
 
     @property
+    @jax.jit
     def bounds_covariances(self) -> Bool[Array, ""]:
         """Whether the penalty keeps every covariance away from zero."""
         return (self.ridge > 0) | (jnp.trace(self.scale) > 0)

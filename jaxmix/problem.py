@@ -70,6 +70,14 @@ class View(NamedTuple):
         return mixture if self.origins is None else mixture.translate(self.origins)
 
 
+class Terms(NamedTuple):
+    """What a result tells of its problem, without the data."""
+
+    total: Float[Array, ""]
+    fixed: tuple[str, ...]
+    form: str
+
+
 class Problem(eqx.Module):
     """Data, sample weights, penalties and fixed parts: one objective for every method."""
 
@@ -105,6 +113,11 @@ class Problem(eqx.Module):
         return self.data
 
     @property
+    def terms(self) -> Terms:
+        """What results tell of it."""
+        return Terms(self.total, self.fixed, self.form)
+
+    @property
     def _ridge(self) -> Float[Array, ""]:
         """The ridge that the E-step knows."""
         return jnp.zeros_like(self.penalty.ridge) if self.widened else self.penalty.ridge
@@ -118,7 +131,8 @@ class Problem(eqx.Module):
                 reverse mode in every block, which gives the same numbers.
         """
         # The default is filled in here: a static argument left out would compile once more.
-        return self._evaluate(mixture, gradient)
+        # Called on the class, because a bound method of a module is a module made for one call.
+        return Problem._evaluate(self, mixture, gradient)
 
     @partial(jax.jit, static_argnames="gradient")
     def _evaluate(self, mixture: Mixture, gradient: str) -> Evaluation:
@@ -235,15 +249,23 @@ class Problem(eqx.Module):
         few = counts < mixture.family.minimum_count(self.penalty, self.fixed)
         return jnp.any(few) | mixture.family.collapsed(self.pooled, self.floor, self.fixed)
 
-    @jax.jit
     def enter(self, mixture: Mixture) -> Mixture:
         """A mixture in the user's units, in the problem's centered coordinates."""
-        return mixture.translate(-self.center)
+        return _about(mixture, self.center)
 
-    @jax.jit
     def leave(self, mixture: Mixture) -> Mixture:
         """A mixture in centered coordinates, in the user's units."""
-        return mixture.translate(self.center)
+        return _translated(mixture, self.center)
+
+
+@jax.jit
+def _translated(mixture: Mixture, shift: Float[Array, " d"]) -> Mixture:
+    return mixture.translate(shift)
+
+
+@jax.jit
+def _about(mixture: Mixture, center: Float[Array, " d"]) -> Mixture:
+    return mixture.translate(-center)
 
 
 def with_empty_at_origin(

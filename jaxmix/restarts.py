@@ -3,18 +3,20 @@
 Degenerate and non-finite runs are kept, counted and never best. `lanes.py` runs them side by side.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, overload
 
 import equinox as eqx
-from jaxtyping import ArrayLike
+import jax
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from jaxmix import checks
-from jaxmix.families import Spec
-from jaxmix.fitting import as_names
+from jaxmix.families import Family, Spec
+from jaxmix.fitting import as_names, assemble, corrected, joined
 from jaxmix.inputs import as_count
-from jaxmix.lanes import Study, results, run, start_keys
-from jaxmix.loop import Outcome
+from jaxmix.lanes import Runs, Study, run, start_keys, take
+from jaxmix.loop import Outcome, Trace
 from jaxmix.methods import EM, Method
 from jaxmix.posing import check_problem
 from jaxmix.precision import to_jax
@@ -26,36 +28,93 @@ from jaxmix.stopping import Stop
 from jaxmix.suggestions import unknown
 
 
+class Fits(Sequence[FitResult]):
+    """What `fit` would hand back for runs that have ended, each made when it is asked for."""
+
+    def __init__(self, runs: Runs) -> None:
+        """Close runs with their history; none of the data's rows is kept."""
+        study = runs.study
+        self._ends, self._segments = (runs.loops, runs.close()), runs.segments
+        self._terms = study.problem.terms
+        self._rest, self._columns = (study.method, study.stop), study.columns
+        self._recentered = frozenset(runs.recentered.tolist())
+        self._made: dict[int, FitResult] = {}
+
+    def __len__(self) -> int:
+        return len(self._ends[0].code)
+
+    @overload
+    def __getitem__(self, row: int) -> FitResult: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[FitResult]: ...
+
+    def __getitem__(self, row: int | slice) -> FitResult | list[FitResult]:
+        if isinstance(row, slice):
+            return [self[one] for one in range(len(self))[row]]
+        row = range(len(self))[row]
+        if row not in self._made:
+            form = "recentered" if row in self._recentered else "features"
+            common = self._terms._replace(form=form), *self._rest
+            loop, closing = take(self._ends, row)
+            self._made[row] = assemble(
+                *common, loop, closing, self._trace(row), columns=self._columns
+            )
+        return self._made[row]
+
+    def _trace(self, row: int) -> Trace:
+        """What the steps of one run left behind, its start first."""
+        parts: list[Trace] = []
+        for segment in self._segments:
+            for lane in np.flatnonzero(segment.rows == row):
+                taken = segment.taken[lane]
+                part = jax.tree.map(lambda a, lane=lane, n=taken: a[lane, :n], segment.trace)
+                parts = [corrected(parts, part)] if segment.corrects else [*parts, part]
+        return joined(parts)
+
+
 class RestartResults(eqx.Module):
     """Fits from several starts, in the order of the starts."""
 
-    results: tuple[FitResult, ...]
+    results: Fits | tuple[FitResult, ...]
+    objectives: Float[np.ndarray, " starts"]
+    codes: Int[np.ndarray, " starts"]
+    """Outcomes as numbers."""
 
     @property
     def usable(self) -> tuple[FitResult, ...]:
         """Results that are neither DEGENERATE nor NONFINITE."""
-        failed = (Outcome.DEGENERATE, Outcome.NONFINITE)
-        return tuple(result for result in self.results if result.outcome not in failed)
+        return tuple(self.results[row] for row in self._usable_rows)
 
     @property
     def best(self) -> FitResult:
         """The usable result of highest objective; `FitFailed` where there is none."""
-        if not self.usable:
+        rows = self._usable_rows
+        if not len(rows):
             raise FitFailed(
                 f"all {len(self.results)} starts ended DEGENERATE or NONFINITE; {REMEDY}"
             )
-        return max(self.usable, key=lambda result: float(result.objective))
+        return self.results[rows[int(np.argmax(self.objectives[rows]))]]
 
     @property
     def num_reached(self) -> int:
         """How many starts end within 0.001 nats of the best objective; 0 where all fail."""
-        objectives = [float(result.objective) for result in self.usable]
-        return sum(value >= max(objectives) - REACHED_WITHIN for value in objectives)
+        objectives = self.objectives[self._usable_rows]
+        return int(np.sum(objectives >= np.max(objectives, initial=-np.inf) - REACHED_WITHIN))
 
     @property
     def num_degenerate(self) -> int:
         """How many starts ended DEGENERATE."""
-        return sum(result.outcome == Outcome.DEGENERATE for result in self.results)
+        return self.count(Outcome.DEGENERATE)
+
+    def count(self, outcome: Outcome) -> int:
+        """How many starts ended so."""
+        return int(np.sum(self.codes == outcome))
+
+    @property
+    def _usable_rows(self) -> list[int]:
+        failed = (Outcome.DEGENERATE, Outcome.NONFINITE)
+        return np.flatnonzero(~np.isin(self.codes, failed)).tolist()
 
 
 def fit_restarts(
@@ -109,7 +168,15 @@ def fit_restarts(
         sample_weights=sample_weights,
         missing=missing,
     )
-    return RestartResults(tuple(results(run(study, history=True))))
+    return closed(run(study, history=True))
+
+
+def closed(runs: Runs) -> RestartResults:
+    """The fits of runs that have ended, made with their history."""
+    loops = runs.loops
+    return RestartResults(
+        Fits(runs), np.asarray(loops.evaluation.objective), np.asarray(loops.code)
+    )
 
 
 def open_study(
@@ -141,4 +208,10 @@ def open_study(
     )
     keys = start_keys(seed, num_starts)
     rows = to_jax(values), to_jax(weights)
-    return Study(problem, method, stop, *rows, blank, keys, start=start, columns=columns)
+    size = _natural.eval_shape(blank, problem.penalty.ridge).size
+    return Study(problem, method, stop, *rows, blank, keys, start, columns, size)
+
+
+@jax.jit
+def _natural(blank: Family, ridge: Float[Array, ""]) -> Float[Array, "k f"]:
+    return blank.natural(ridge)

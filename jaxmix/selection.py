@@ -14,12 +14,12 @@ from jaxtyping import Array, ArrayLike, Float
 from jaxmix.criteria import Cell, Selection, check_criterion
 from jaxmix.families import Spec
 from jaxmix.inputs import as_count
-from jaxmix.lanes import results, run
+from jaxmix.lanes import run
 from jaxmix.methods import Method
 from jaxmix.mixture import Mixture
 from jaxmix.prior import Prior
 from jaxmix.problem import Problem
-from jaxmix.restarts import RestartResults, open_study
+from jaxmix.restarts import RestartResults, closed, open_study
 from jaxmix.starts import check_data
 from jaxmix.statistics import expectation
 from jaxmix.stopping import Stop
@@ -144,7 +144,7 @@ def _fitted(
 ) -> tuple[RestartResults, float]:
     """The fits of one cell, and the entropy of the best one's responsibilities."""
     study = open_study(x, k, method, family, num_starts, seed, **settings)
-    runs = RestartResults(tuple(results(run(study, history=True))))
+    runs = closed(run(study, history=True))
     if not runs.usable:
         return runs, np.nan
     best = study.problem.enter(runs.best.mixture)

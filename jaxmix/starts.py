@@ -190,8 +190,17 @@ def random_from_data(
 ) -> Mixture:
     """k different observations as centers, with the covariance of all the data."""
     order = jax.random.gumbel(key, weights.shape, x.dtype) + jnp.log(weights)
-    points = x[jax.lax.top_k(order, blank.shape[0])[1]]
-    return at_points(x, weights, points, spread(x, weights), blank)
+    return at_points(x, weights, x[_largest(order, blank.shape[0])], spread(x, weights), blank)
+
+
+def _largest(values: Float[Array, " n"], count: int) -> Int[Array, " count"]:
+    """Where the largest stand, one after another: of few, sooner than `top_k`, which sorts."""
+
+    def pick(left: Array, _: None) -> tuple[Array, Array]:
+        row = jnp.argmax(left)
+        return left.at[row].set(-jnp.inf), row
+
+    return jax.lax.scan(pick, values, length=count)[1]
 
 
 def random_normal(

@@ -1,5 +1,6 @@
 """The command line: quick help, one line for every mistake, tables from files."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxmix.cli import cache
+from jaxmix.cli.cache import ENABLED, FOLDER, keep_compiled
 from jaxmix.cli.main import main
 
 FAITHFUL = "eruptions,waiting,kind,mixed\n" + "\n".join(
@@ -220,3 +223,35 @@ def test_the_installed_command_runs():
     done = subprocess.run([command, "compare", "none.csv"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+
+
+def test_compiled_programs_are_kept_where_the_user_allows_it(tmp_path):
+    known = {"XDG_CACHE_HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path), "HOME": str(tmp_path)}
+    environment = dict(known)
+    keep_compiled(environment)
+    folder = Path(environment[FOLDER])
+    assert folder.is_dir()
+    assert folder.stat().st_mode & 0o077 == 0
+    for said in ({FOLDER: "mine"}, {ENABLED: "false"}, {ENABLED: "0"}):
+        environment = known | said
+        keep_compiled(environment)
+        assert environment == known | said
+
+
+def test_no_programs_are_kept_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "jaxmix").write_text("a file where the folder would be")
+    environment = {"XDG_CACHE_HOME": str(tmp_path)}
+    keep_compiled(environment)
+    assert FOLDER not in environment
+
+
+def test_the_older_half_of_too_many_programs_goes(tmp_path, monkeypatch):
+    environment = {"XDG_CACHE_HOME": str(tmp_path)}
+    keep_compiled(environment)
+    folder = Path(environment.pop(FOLDER))
+    for age in range(4):
+        (folder / f"{age}-cache").write_bytes(b"program")
+        os.utime(folder / f"{age}-cache", (age, age))
+    monkeypatch.setattr(cache, "LARGEST", 27)
+    keep_compiled(environment)
+    assert sorted(path.name for path in folder.iterdir()) == ["2-cache", "3-cache"]

@@ -97,3 +97,10 @@ def test_the_crossover_is_that_of_its_results():
     low, high = kept["studies"][0]["median"], kept["studies"][-1]["median"]
     assert min(low, key=low.get) != "EM"
     assert high["EM"] == min(high.values())
+
+
+def test_the_page_of_speeds_is_what_its_results_say():
+    assert (
+        runpy.run_path(str(ROOT / "experiments/benchmarks/report.py"))["page"]()
+        == NOTES["performance"]
+    )

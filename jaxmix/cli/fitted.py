@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from rich.console import Console
 
 from jaxmix.cli.ridge import default_ridge
@@ -50,7 +51,7 @@ class Fitted(NamedTuple):
 
     def to_text(self, errors: StandardErrors | None = None) -> str:
         """The best fit on one screen, with any standard errors, the ridge and the starts."""
-        finished = sum(run.outcome == Outcome.CONVERGED for run in self.runs.results)
+        finished = self.runs.count(Outcome.CONVERGED)
         starts = (
             f"{len(self.runs.results)} of seed {self.seed}: {finished} converged, {self.failed} "
             f"failed, {self.reached} reached the best within {REACHED_WITHIN:g} nats"
@@ -141,4 +142,6 @@ def one_by_one(
             file = checkpoint.with_stem(f"{checkpoint.stem}-{j}")
         with on(mesh):
             results.append(fit(x, start, method, stop=stop, ridge=ridge, checkpoint=file, **data))
-    return RestartResults(tuple(results))
+    objectives = np.array([float(result.objective) for result in results])
+    codes = np.array([int(result.code) for result in results])
+    return RestartResults(tuple(results), objectives, codes)

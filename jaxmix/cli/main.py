@@ -13,6 +13,7 @@ from typing import Any
 
 import tyro
 
+from jaxmix.cli.cache import keep_compiled
 from jaxmix.cli.check import Check
 from jaxmix.cli.compare import Compare
 from jaxmix.cli.complete import Complete
@@ -39,7 +40,9 @@ MISTAKE, INTERRUPTED = 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
-        return _parse(sys.argv[1:] if arguments is None else list(arguments)).run() or 0
+        command = _parse(sys.argv[1:] if arguments is None else list(arguments))
+        keep_compiled()
+        return command.run() or 0
     except (ValueError, TypeError) as error:
         return _complain(str(error))
     except RuntimeError as error:

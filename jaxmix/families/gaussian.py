@@ -96,6 +96,7 @@ class Gaussian(Family):
         pass
 
     @property
+    @jax.jit
     def at_boundary(self) -> Bool[Array, ""]:
         return jnp.array(False)
 

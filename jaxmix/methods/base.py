@@ -50,7 +50,7 @@ class Method(eqx.Module):
 
     @abstractmethod
     def init(self, problem: Problem, mixture: Mixture) -> Any:
-        """The state of a run that starts at `mixture`."""
+        """The state of a run that starts at `mixture`; evaluations in it are of this mixture."""
 
     @abstractmethod
     def step(self, problem: Problem, state: Any) -> tuple[Any, Info]:
