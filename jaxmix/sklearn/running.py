@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from jaxmix.blocks import layout
 from jaxmix.compiling import compiled_advance
@@ -107,7 +108,8 @@ def problem_of(rows: InMemory, ridge: float, widened: bool, hard: bool = False) 
 
 def _unvisited(start: Mixture, objective: float) -> Loop:
     """A run of EM whose first step leads to its start, seen as a change from an objective."""
-    statistics = jax.eval_shape(start.natural)
+    # Of a compiled function, because that is traced but once for mixtures of one shape.
+    statistics = _natural.eval_shape(start)
     evaluation = Evaluation(
         objective=jnp.float64(objective),
         statistics=jnp.zeros(statistics.shape, statistics.dtype),
@@ -116,6 +118,11 @@ def _unvisited(start: Mixture, objective: float) -> Loop:
     )
     zero = jnp.int32(0)
     return Loop(EMState(start, start), evaluation, zero, Cost(zero, zero, zero), zero)
+
+
+@jax.jit
+def _natural(mixture: Mixture) -> Float[Array, "k f"]:
+    return mixture.natural()
 
 
 def _run(problem: Problem, settings: Settings, stop: Stop, loop: Loop) -> tuple[Loop, list[float]]:
