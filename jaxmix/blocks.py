@@ -1,8 +1,9 @@
 """Data as the one pass reads them: rows in blocks, blocks in groups, padded with weight 0.
 
 Sums over rows are taken block by block within a group, then group by group. The cut depends on the
-number of rows, the columns and the precision alone, and so do the bits of every sum; numbers of
-blocks come from a short list, so that data of another length rarely compile anything anew.
+number of rows, the columns, the precision and the platform alone, and so do the bits of every sum;
+numbers of blocks come from a short list, so that data of another length rarely compile anything
+anew.
 """
 
 from abc import abstractmethod
@@ -24,6 +25,10 @@ what a block costs beside them; measured by experiments/benchmarks/em_step.py.""
 
 FEWEST_ROWS, MOST_ROWS = 128, 8192
 """Rows of a block where there is more than one."""
+
+ACCELERATOR_BYTES, MOST_ROWS_AT_ONCE = 2**28, 2**20
+"""Of the features of a block, and its rows, on a GPU or TPU: blocks follow one another there, and
+each should keep thousands of cores busy."""
 
 GROUPS = 64
 """Groups of blocks, at most: each sends its sums, and devices share no group."""
@@ -70,11 +75,13 @@ def layout(n: int, d: int, itemsize: int, rows: int | None = None) -> Layout:
 
 
 def block_length(n: int, d: int, itemsize: int) -> int:
-    """Rows a block: a power of two by dtype and d alone, except that few rows are one block."""
-    features = (d + 1) * (d + 2) // 2
+    """Rows a block: a power of two by dtype, d and platform alone, except that few rows are one."""
+    features, most = (d + 1) * (d + 2) // 2, MOST_ROWS
     largest = BLOCK_BYTES // (d + 1) if d < 16 else FEATURE_BYTES // features
+    if jax.default_backend() != "cpu":
+        largest, most = ACCELERATOR_BYTES // features, MOST_ROWS_AT_ONCE
     largest //= itemsize
-    largest = min(max(1 << largest.bit_length() - 1, FEWEST_ROWS), MOST_ROWS)
+    largest = min(max(1 << largest.bit_length() - 1, FEWEST_ROWS), most)
     return min(largest, max(64, rounded_up(n, 3)))
 
 

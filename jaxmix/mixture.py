@@ -338,3 +338,9 @@ def as_rows(x: Any, dtype: Any = None, missing: bool = False) -> Float[Array, "n
         return x[:, None] if x.ndim == 1 else x
     values = to_jax(as_incomplete(x)[0] if missing else as_matrix(x)[0])
     return values if dtype is None else values.astype(dtype)
+
+
+@jax.jit
+def natural_table(mixture: Mixture) -> Float[Array, "k f"]:
+    """A mixture's natural parameters, whose shape is traced once a kind of mixture."""
+    return mixture.natural()

@@ -9,15 +9,16 @@ from typing import Any, overload
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import ArrayLike, Float, Int
 
 from jaxmix import checks
-from jaxmix.families import Family, Spec
+from jaxmix.families import Spec
 from jaxmix.fitting import as_names, assemble, corrected, joined
 from jaxmix.inputs import as_count
 from jaxmix.lanes import Runs, Study, run, start_keys, take
 from jaxmix.loop import Outcome, Trace
 from jaxmix.methods import EM, Method
+from jaxmix.mixture import natural_table
 from jaxmix.posing import check_problem
 from jaxmix.precision import to_jax
 from jaxmix.prior import Prior
@@ -208,10 +209,5 @@ def open_study(
     )
     keys = start_keys(seed, num_starts)
     rows = to_jax(values), to_jax(weights)
-    size = _natural.eval_shape(blank, problem.penalty.ridge).size
+    size = natural_table.eval_shape(equal_weights(blank)).size
     return Study(problem, method, stop, *rows, blank, keys, start, columns, size)
-
-
-@jax.jit
-def _natural(blank: Family, ridge: Float[Array, ""]) -> Float[Array, "k f"]:
-    return blank.natural(ridge)

@@ -286,3 +286,12 @@ def test_no_call_factors_so_many_matrices_that_two_would_wait_for_each_other():
 def test_wrong_shapes_are_refused():
     with pytest.raises(jaxtyping.TypeCheckError):
         squared_distances(jnp.zeros((4, 2)), jnp.zeros((3, 5)))
+
+
+def test_blocks_are_long_where_many_cores_share_one(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    for d, itemsize in ((2, 8), (16, 4), (64, 8)):
+        rows = layout(10**8, d, itemsize).rows
+        features = rows * (d + 1) * (d + 2) // 2 * itemsize
+        assert rows == 2**20 or 2**27 < features <= 2**28
+    assert layout(272, 2, 8).rows == 320

@@ -8,7 +8,6 @@ its first step leads, and ends with the M-step that the last pass has brought.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -18,7 +17,7 @@ from jaxmix.fitting import SEGMENT, compiled_close
 from jaxmix.loop import ROUGH, Loop, Outcome, begin, recentered
 from jaxmix.methods import EM, Cost, Method
 from jaxmix.methods.em import EMState
-from jaxmix.mixture import Mixture
+from jaxmix.mixture import Mixture, natural_table
 from jaxmix.posing import pose
 from jaxmix.problem import Evaluation, Problem
 from jaxmix.race.contenders import contenders
@@ -107,7 +106,8 @@ def problem_of(rows: InMemory, ridge: float, widened: bool, hard: bool = False) 
 
 def _unvisited(start: Mixture, objective: float) -> Loop:
     """A run of EM whose first step leads to its start, seen as a change from an objective."""
-    statistics = jax.eval_shape(start.natural)
+    # Of a compiled function, because that is traced but once for mixtures of one shape.
+    statistics = natural_table.eval_shape(start)
     evaluation = Evaluation(
         objective=jnp.float64(objective),
         statistics=jnp.zeros(statistics.shape, statistics.dtype),
