@@ -45,7 +45,8 @@ class StochasticGradient(Method):
     Args:
         optimizer: an optax factory such as `optax.adam`, whose numbers follow by name and are
             traced; or a ready optimizer. Without a line search.
-        batch_size: most rows of a batch; more rows make a step less noisy and steps fewer.
+        batch_size: most rows of a batch, which never has more than a pool of 64 blocks; more rows
+            make a step less noisy and steps fewer.
         seed: chooses the order of the rows, anew in every pass.
         learning_rate: passed to the factory, like any other setting; 0.01 where a factory takes one
             and none is given.
