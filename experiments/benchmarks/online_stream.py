@@ -26,7 +26,7 @@ METHODS = {
     "EM": jm.EM(),
     "online EM": jm.OnlineEM(SIZE),
     "incremental EM": jm.IncrementalEM(),
-    "minibatch Adam": jm.StochasticGradient(batch_size=SIZE),
+    "minibatch Adam": jm.StochasticGradient(batch_size=SIZE, learning_rate=1e-4),
 }
 
 
@@ -35,13 +35,14 @@ def measure(path: Path, name: str) -> None:
     before, times = peak(), []
     with jm.data.stream(path) as rows:
         start = jm.initialize(rows, K, seed=0)
-        jm.fit(
+        result = jm.fit(
             rows,
             start,
             METHODS[name],
             stop=jm.Stop(tol=1e-12, max_steps=STEPS),
             on_step=lambda progress: times.append(time.perf_counter()),
         )
+    result.raise_if_failed()
     seconds = round((times[-1] - times[0]) / (len(times) - 1), 2)
     megabytes = {"mb": round(path.stat().st_size / 1e6), "memory_mb": round(peak() - before)}
     print(json.dumps({"method": name, "seconds_a_step": seconds} | megabytes))
