@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jaxmix.devices import Devices, over_devices
 
@@ -31,7 +31,8 @@ ACCELERATOR_BYTES, MOST_ROWS_AT_ONCE = 2**28, 2**20
 each should keep thousands of cores busy."""
 
 GROUPS = 64
-"""Groups of blocks, at most: each sends its sums, and devices share no group."""
+"""Groups of blocks, at most: each sends its sums, devices share no group, and one block of each
+makes a pool, with rows from so many places that it resembles all."""
 
 Block = Callable[[Any, Float[Array, "d rows"], Float[Array, " rows"]], Any]
 
@@ -104,9 +105,23 @@ class Data(eqx.Module):
     def num_rows(self) -> int:
         """Rows, padding included."""
 
+    @property
+    @abstractmethod
+    def num_present(self) -> Float[Array, ""]:
+        """Rows of positive sample weight."""
+
     @abstractmethod
     def group_sums(self, block: Block, shared: Any) -> Any:
         """What every group adds up to, along a leading axis of arrays."""
+
+    @abstractmethod
+    def pool(self, places: Int[Array, " groups"], following: Int[Array, " groups"]) -> "Blocks":
+        """One block of each group, on all devices.
+
+        Args:
+            places: where in its group each lies.
+            following: the places of the pool that comes next; the same ones if none does.
+        """
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[None]:
@@ -116,6 +131,11 @@ class Data(eqx.Module):
     @abstractmethod
     def groups(self) -> int:
         """Groups, without those that make devices equal."""
+
+    @property
+    @abstractmethod
+    def num_pools(self) -> int:
+        """Pools that hold all blocks: as many as a group has blocks, a power of two."""
 
     def sums(self, block: Block, shared: Any) -> Any:
         """What `block(shared, x [d rows], sample_weights [rows])` makes of all blocks, added up."""
@@ -158,9 +178,18 @@ class Blocks(Data):
         return self.sample_weights.size
 
     @property
+    def num_present(self) -> Float[Array, ""]:
+        present = jnp.sum(self.sample_weights > 0, dtype=jnp.int32)
+        return present.astype(self.x.dtype)
+
+    @property
     def total(self) -> Float[Array, ""]:
         """The sum of the sample weights: the n of means, BIC and stopping rules."""
         return jnp.sum(self.sample_weights)
+
+    @property
+    def num_pools(self) -> int:
+        return self.group
 
     def reading(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -178,10 +207,29 @@ class Blocks(Data):
                 return jax.tree.map(lambda leaf: leaf[None], alone)
             return jax.lax.map(partial(group, shared), (x, sample_weights))
 
+        return over_devices(self.devices, groups, shared, *self._in_groups)
+
+    def pool(self, places: Int[Array, " groups"], following: Int[Array, " groups"]) -> "Blocks":
+        if self.group == 1:
+            return self
+
+        def chosen(_: None, x: Array, sample_weights: Array, places: Array) -> tuple[Array, Array]:
+            groups = jnp.arange(len(places))
+            return x[groups, places], sample_weights[groups, places]
+
+        x, sample_weights = self._in_groups
+        places = jnp.pad(places, (0, len(x) - len(places)))
+        parts = over_devices(self.devices, chosen, None, x, sample_weights, places)
+        return Blocks(*(part[: self.groups] for part in parts))
+
+    @property
+    def _in_groups(self) -> tuple[Array, Array]:
+        """Rows and sample weights with a leading axis of groups."""
+
         def cut(leaf: Array) -> Array:
             return leaf.reshape(-1, self.group, *leaf.shape[1:])
 
-        return over_devices(self.devices, groups, shared, cut(self.x), cut(self.sample_weights))
+        return cut(self.x), cut(self.sample_weights)
 
 
 def in_blocks(

@@ -83,8 +83,7 @@ def fit(
 
     Args:
         x: data [n d], finite; an array, nested lists, or a pandas or polars frame. A vector is one
-            column. Or a `data.stream` of files that no memory holds, which every pass reads again;
-            methods that work on batches of rows take arrays alone.
+            column. Or a `data.stream` of files that no memory holds, which every pass reads again.
         start: the mixture to start from, in the units of the data, as `initialize` or
             `gaussian_mixture` give it. It is converted to the precision of the data.
         method: `EM()` when left out, or any other `Method`.

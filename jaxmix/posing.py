@@ -108,5 +108,8 @@ def pose(
     center = np.where(np.array(centered), mean, np.zeros_like(mean))
     total = np.asarray(seen.total, dtype)
     around = compiled_surroundings(center, mean, pooled, total, prior, ridge)
-    data = in_memory if isinstance(source, InMemory) else streamed
-    return Problem(data(source, cut, center, mesh), **around, **kinds)
+    if isinstance(source, InMemory):
+        data = in_memory(source, cut, center, mesh)
+    else:
+        data = streamed(source, cut, center, seen.rows, mesh)
+    return Problem(data, **around, **kinds)

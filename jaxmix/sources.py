@@ -4,8 +4,9 @@ Every source gives any range of its rows. One reading of all of them says what a
 in parts that depend on the cut alone; another cuts them into blocks, at once for data in memory.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial, reduce
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -183,9 +184,11 @@ def _observed(source: Source, cut: Layout) -> tuple[np.ndarray, np.ndarray]:
 
 
 def as_blocks(
-    source: Source, cut: Layout, center: Float[np.ndarray, " d"], which: range
+    source: Source, cut: Layout, center: Float[np.ndarray, " d"], which: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Some of the blocks: x [blocks d rows] less the center, whose precision it has, and weights.
+
+    Those that follow one another are read together.
 
     Args:
         source: the rows.
@@ -193,17 +196,31 @@ def as_blocks(
         center: what is subtracted [d].
         which: the blocks.
     """
-    n, d = source.shape
-    x = aligned_zeros((len(which), d, cut.rows), center.dtype)
+    x = aligned_zeros((len(which), len(center), cut.rows), center.dtype)
     sample_weights = aligned_zeros((len(which), cut.rows), center.dtype)
-    start, stop = (min(edge * cut.rows, n) for edge in (which.start, which.stop))
+    breaks = (np.flatnonzero(np.diff(which) != 1) + 1).tolist()
+    for first, last in pairwise([0, *breaks, len(which)]):
+        _fill(x[first:last], sample_weights[first:last], source, cut, center, which[first])
+    return x, sample_weights
+
+
+def _fill(
+    x: np.ndarray,
+    sample_weights: np.ndarray,
+    source: Source,
+    cut: Layout,
+    center: Float[np.ndarray, " d"],
+    first: int,
+) -> None:
+    """Read the blocks from `first` on into zeros."""
+    n = source.shape[0]
+    start, stop = (min(edge * cut.rows, n) for edge in (first, first + len(x)))
     rows, weights = source.rows(start, stop), source.weights(start, stop)
     for block in range(-(-len(rows) // cut.rows)):
         mine = slice(block * cut.rows, (block + 1) * cut.rows)
         part = rows[mine].astype(center.dtype, copy=False)
         np.subtract(part.T, center[:, None], out=x[block, :, : len(part)])
         sample_weights[block, : len(part)] = 1.0 if weights is None else weights[mine]
-    return x, sample_weights
 
 
 def in_memory(

@@ -17,6 +17,7 @@ from contextlib import nullcontext
 jax.config.update("jax_enable_x64", True)
 import jaxmix as jm
 from jaxmix import blocks
+from jaxmix.devices import data_mesh, on
 from jaxmix.posing import check_problem
 
 blocks.MOST_ROWS, blocks.FEWEST_ROWS, blocks.GROUPS = 64, 32, 16
@@ -28,9 +29,29 @@ class Table:
     def rows(self, start, stop): return X[start:stop]
     def weights(self, start, stop): return None
 
-def digest(data, devices):
+class Fewer(Table):
+    shape = (1150, 2)
+
+def mesh_of(devices):
     some = jax.devices()[:devices]
-    mesh = jax.make_mesh((devices,), ("rows",), devices=some) if some else None
+    return jax.make_mesh((devices,), ("rows",), devices=some) if some else None
+
+def bits(leaves):
+    return hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)).hexdigest()
+
+def pool(data, devices):
+    mesh, start = mesh_of(devices), jm.initialize(X, 2, seed=0)
+    with nullcontext() if mesh is None else jax.set_mesh(mesh):
+        mesh = data_mesh()
+    with on(mesh):
+        data = check_problem(data, start, jm.EM(), None, 0.0, (), None, mesh=mesh)[0].data
+        places = np.arange(data.groups) // 2 % data.num_pools
+        pool = jax.jit(lambda data, places: data.pool(places, places))(data, places)
+    assert (data.groups, data.num_pools) == (9, 2)
+    return bits((pool.x, pool.sample_weights))
+
+def digest(data, devices):
+    mesh = mesh_of(devices)
     with nullcontext() if mesh is None else jax.set_mesh(mesh):
         start = jm.initialize(X, 2, seed=0)
         short, long = (jm.Stop("gap", 1e-9, steps) for steps in (4, 8))
@@ -45,7 +66,7 @@ def digest(data, devices):
     )
     assert all(leaf.sharding.num_devices == 1 for leaf in jax.tree.leaves(result.mixture))
     assert all(np.array_equal(*pair) for pair in zip(leaves, again, strict=True))
-    return hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)).hexdigest()
+    return bits(leaves)
 
 def gathered():
     # Numbers that four devices send one another in a pass.
@@ -64,6 +85,7 @@ print(json.dumps({
     "few rows": [digest(X[:100], devices) for devices in (0, 4)],
     "stream": [digest(table, devices) for devices in (0, 4)],
     "gathered": gathered(),
+    "pools": [pool(data, devices) for data in (X[:1150], Fewer()) for devices in (0, 4)],
 }))
 """
 
@@ -82,7 +104,7 @@ def digests():
     return json.loads(run.stdout)
 
 
-@pytest.mark.parametrize("data", ["array", "few rows", "stream"])
+@pytest.mark.parametrize("data", ["array", "few rows", "stream", "pools"])
 def test_the_number_of_devices_changes_no_bit(digests, data):
     assert len(set(digests[data])) == 1
 

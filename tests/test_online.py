@@ -1,5 +1,8 @@
 """Methods that move batch by batch: their batches, textbook versions in NumPy, and limits."""
 
+from functools import partial
+
+import equinox as eqx
 import helpers
 import jax
 import jax.numpy as jnp
@@ -7,6 +10,7 @@ import numpy as np
 import optax
 import pytest
 from helpers import COUNTS, FRACTIONS, PRIOR, PROBLEMS, X
+from jax.experimental import io_callback
 from jax.flatten_util import ravel_pytree
 from scipy.special import logsumexp
 
@@ -14,7 +18,7 @@ import jaxmix as jm
 from jaxmix import compiling
 from jaxmix.blocks import in_blocks
 from jaxmix.loop import Outcome
-from jaxmix.methods.batches import epoch_in_batches, partition
+from jaxmix.methods.batches import epoch_key, in_batches, over_batches, over_parts
 from jaxmix.race.contenders import contenders
 
 FAMILY, RIDGE = "full", PROBLEMS["penalized"]["ridge"]
@@ -52,39 +56,140 @@ def rows_of(blocks):
     return x[weights > 0] + np.asarray(PROBLEM.center), weights[weights > 0]
 
 
+SHOWN = []
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def _show(over, data, draws, count):
+    def visit(one, carry):
+        io_callback(SHOWN.append, None, one, ordered=True)
+        return carry
+
+    return over(data, *draws, count, visit, 0)
+
+
+def visits(over, data, *about):
+    """What a method is shown, one after another."""
+    SHOWN.clear()
+    jax.block_until_ready(_show(over, data, about[:-1], about[-1]))
+    jax.effects_barrier()
+    return jax.tree.map(np.asarray, SHOWN)
+
+
 def samples(number):
     """Batches of an epoch, whose weights make each stand for all rows."""
-    epoch = epoch_in_batches(PROBLEM.data, 0, number, SIZE)
-    return [rows_of(epoch.sample(jnp.int32(j))) for j in range(int(epoch.num_batches))]
+    return [rows_of(one.sample) for one in visits(over_batches, PROBLEM.data, 0, number, SIZE)]
+
+
+def held(blocks):
+    """The one column of rows of positive weight."""
+    return np.ravel(blocks.x)[np.ravel(blocks.sample_weights) > 0]
 
 
 @pytest.mark.parametrize(("n", "most"), [(80, 20), (70, 20), (3, 20)])
 def test_every_row_is_in_one_batch_and_padding_in_none(n, most):
     weights = np.where(np.arange(n) % 4 == 1, 0.0, 2.0)
     blocks = in_blocks(jnp.arange(1.0, n + 1)[:, None], jnp.asarray(weights), rows=16)
-    for epoch in (epoch_in_batches(blocks, 0, 3, most), partition(blocks, 0, 4)):
-        batches = [epoch.batch(jnp.int32(j)) for j in range(int(epoch.num_batches))]
-        held = [np.ravel(batch.x)[np.ravel(batch.sample_weights) > 0] for batch in batches]
-        sizes = [len(one) for one in held]
-        assert sorted(np.concatenate(held)) == list(1 + np.flatnonzero(weights))
+    batches, parts = visits(over_batches, blocks, 0, 3, most), visits(over_parts, blocks, 0, 4)
+    rows = np.count_nonzero(weights)
+    assert len(batches) == -(-rows // most)
+    assert [(int(part.batch), bool(part.ends)) for part in parts] == [(b, True) for b in range(4)]
+    whole = [
+        eqx.tree_at(lambda b: b.sample_weights, b.sample, b.sample.sample_weights * b.share)
+        for b in batches
+    ]
+    for several in (whole, [part.rows for part in parts]):
+        sizes = [len(held(one)) for one in several]
+        assert sorted(np.concatenate([held(one) for one in several])) == list(
+            1 + np.flatnonzero(weights)
+        )
         assert max(sizes) - min(sizes) <= 1
-        assert all(np.isin(batch.sample_weights, [0, 2]).all() for batch in batches)
-    epoch = epoch_in_batches(blocks, 0, 3, most)
-    assert epoch.num_batches == -(-np.count_nonzero(weights) // most)
-    assert epoch.order.tolist()[int(epoch.num_rows) :] == sorted(
-        set(range(blocks.sample_weights.size)) - set(np.flatnonzero(weights))
-    )
+        for one in several:
+            np.testing.assert_allclose(one.sample_weights[one.sample_weights > 0], 2.0, rtol=1e-15)
+    np.testing.assert_allclose([b.share * rows for b in batches], [len(held(b)) for b in whole])
+
+
+PRESENT = 1 + np.flatnonzero(np.arange(1000) % 7 != 3)
+"""Numbers of rows that count, of 250 blocks of 4 rows, in 64 groups of 4 with those of padding."""
+
+
+def many_blocks():
+    """Rows that hold their numbers."""
+    weights = np.isin(np.arange(1, 1001), PRESENT).astype(float)
+    blocks = in_blocks(jnp.arange(1.0, 1001)[:, None], jnp.asarray(weights), rows=4)
+    assert (blocks.groups, blocks.num_pools) == (64, 4)
+    return blocks
+
+
+def one_of_a_group(rows):
+    """Whether these rows come from at most one block of each group."""
+    blocks = {(row - 1) // 4 for row in rows}
+    return len({block // 4 for block in blocks}) == len(blocks)
+
+
+def blocks_of_pools(parts):
+    """The blocks of the pools whose parts these are, each all that counts of its blocks."""
+    pools = [[]]
+    for rows in parts:
+        assert one_of_a_group(rows)
+        if not one_of_a_group([*pools[-1], *rows]):
+            pools.append([])
+        pools[-1].extend(rows)
+    assert len(pools) == 4
+    for pool in pools:
+        blocks = {(row - 1) // 4 for row in pool}
+        assert 62 <= len(blocks) <= 64
+        assert sorted(pool) == [row for row in PRESENT if (row - 1) // 4 in blocks]
+    assert sorted(row for pool in pools for row in pool) == list(PRESENT)
+    return [{(row - 1) // 4 for row in pool} for pool in pools]
+
+
+def test_epochs_of_many_blocks_go_from_pool_to_pool():
+    blocks = many_blocks()
+    epochs = [visits(over_batches, blocks, *which, 50) for which in ((0, 0), (0, 1), (1, 0))]
+    firsts = []
+    for batches in epochs:
+        rows = [held(batch.sample) for batch in batches]
+        firsts.append(blocks_of_pools(rows)[0])
+        assert {block % 4 for block in firsts[-1]} == {0, 1, 2, 3}
+        assert max(map(len, rows)) <= 50
+        # Fifty of about 214 rows, were they drawn at random, come from 42 of the 64 groups.
+        assert 30 < np.mean([len(set((mine - 1) // 16)) for mine in rows]) < 50
+        np.testing.assert_allclose(
+            [b.share for b in batches], [len(m) / len(PRESENT) for m in rows]
+        )
+        scaled = [np.max(batch.sample.sample_weights) * batch.share for batch in batches]
+        np.testing.assert_allclose(scaled, 1.0)
+        assert [bool(b.begins) for b in batches] == [True] + [False] * (len(batches) - 1)
+        (half,) = np.flatnonzero([b.begins_half for b in batches])
+        assert 0.48 < sum(float(b.share) for b in batches[:half]) < 0.52
+    assert firsts[0] not in firsts[1:]
+    again = visits(over_batches, blocks, 0, 0, 50)
+    np.testing.assert_array_equal(again[-1].sample.x, epochs[0][-1].sample.x)
+
+
+@pytest.mark.parametrize("num_batches", [3, 10, 16])
+def test_a_fixed_number_of_batches_shares_the_pools(num_batches):
+    blocks = many_blocks()
+    parts = visits(over_parts, blocks, 0, num_batches)
+    blocks_of_pools([held(part.rows) for part in parts])
+    numbers = [int(part.batch) for part in parts]
+    assert sorted(set(numbers)) == list(range(num_batches))
+    assert [bool(part.ends) for part in parts] == [
+        number != after for number, after in zip(numbers, [*numbers[1:], -1])
+    ]
+    again = visits(over_parts, blocks, 0, num_batches)[-1]
+    np.testing.assert_array_equal(held(again.rows), held(parts[-1].rows))
 
 
 def test_orders_are_random_and_new_in_every_epoch_and_seed():
-    orders = [
-        epoch_in_batches(PROBLEM.data, seed, number, SIZE).order[: len(X)].tolist()
-        for seed, number in ((0, 0), (0, 0), (0, 1), (1, 0))
-    ]
+    def order(seed, number):
+        return in_batches(PROBLEM.data, epoch_key(seed, number), SIZE).order
+
+    orders = [order(*which)[: len(X)].tolist() for which in ((0, 0), (0, 0), (0, 1), (1, 0))]
     assert orders[0] == orders[1]
     assert all(orders[0] != other for other in orders[2:])
-    draws = jax.vmap(lambda number: epoch_in_batches(PROBLEM.data, 0, number, SIZE).order)
-    firsts = np.asarray(draws(jnp.arange(4000)))[:, 0]
+    firsts = np.asarray(jax.vmap(lambda number: order(0, number))(jnp.arange(4000)))[:, 0]
     counts = np.bincount(firsts, minlength=len(X))
     # Chi-square with 79 degrees of freedom: 150 is beyond a chance of 1e-5.
     assert np.sum((counts - 50) ** 2 / 50) < 150
@@ -93,7 +198,7 @@ def test_orders_are_random_and_new_in_every_epoch_and_seed():
 def test_batches_are_the_same_without_64_bits():
     def order():
         blocks = in_blocks(jnp.ones((30, 1), jnp.float32), rows=16)
-        return epoch_in_batches(blocks, 2, 1, SIZE).order.tolist()
+        return in_batches(blocks, epoch_key(2, 1), SIZE).order.tolist()
 
     with jax.enable_x64(False):
         narrow = order()
@@ -103,9 +208,8 @@ def test_batches_are_the_same_without_64_bits():
 
 def test_batches_are_unbiased_samples_of_all_rows():
     mixture = PROBLEM.enter(START)
-    epoch = epoch_in_batches(PROBLEM.data, 0, 0, SIZE)
-    expect = jax.jit(lambda j: PROBLEM.expect(mixture, epoch.sample(j))[1] * epoch.share(j))
-    total = sum(expect(jnp.int32(j)) for j in range(int(epoch.num_batches)))
+    expect = jax.jit(lambda batch: PROBLEM.expect(mixture, batch.sample)[1] * batch.share)
+    total = sum(map(expect, visits(over_batches, PROBLEM.data, 0, 0, SIZE)))
     np.testing.assert_allclose(total, PROBLEM.evaluate(mixture).statistics, rtol=1e-12)
 
 
@@ -164,8 +268,7 @@ def test_online_em_is_the_textbooks():
 
 def test_incremental_em_is_that_of_neal_and_hinton_and_its_free_energy_never_falls():
     result = fit_penalized(METHODS["incremental"], record="all")
-    epoch = partition(PROBLEM.data, 0, 4)
-    batches = [rows_of(epoch.batch(jnp.int32(j))) for j in range(4)]
+    batches = [rows_of(part.rows) for part in visits(over_parts, PROBLEM.data, 0, 4)]
     x, weights = (np.concatenate(parts) for parts in zip(*batches))
     mixture, shares = START, [responsibilities(rows, START) for rows, _ in batches]
     energies = []

@@ -311,52 +311,49 @@ def test_a_pass_over_a_large_file_takes_little_memory(tmp_path):
     assert megabytes < 60  # of 305
 
 
-PARTS = [(0, 2), (2, 5), (5, 6)]
-
-
-def test_the_next_range_is_read_ahead():
+def test_the_next_part_is_read_ahead():
     seen, begun = [], threading.Semaphore(0)
 
-    def read(start, stop):
-        seen.append((start, threading.current_thread() is threading.main_thread()))
+    def read(part):
+        seen.append((part, threading.current_thread() is threading.main_thread()))
         begun.release()
-        return np.arange(start, stop)
+        return 10 * part
 
-    with ReadAhead(read, PARTS) as ahead:
-        assert ahead.read(0).tolist() == [0, 1]
+    with ReadAhead(read) as ahead:
+        assert ahead.read(0, 1) == 0
         assert begun.acquire(timeout=60)
-        for i in (1, 2, 0):
-            assert begun.acquire(timeout=60)  # though nobody has asked for the i-th
-            assert ahead.read(i).tolist() == list(range(*PARTS[i]))
-        assert ahead.read(2).tolist() == [5]
-    assert [start for start, _ in seen][:4] == [0, 2, 5, 0]
+        for part, following in ((1, 7), (7, 0), (0, 1)):
+            assert begun.acquire(timeout=60)  # though nobody has asked for this part
+            assert ahead.read(part, following) == 10 * part
+        assert ahead.read(2, 0) == 20
+    assert [part for part, _ in seen][:4] == [0, 1, 7, 0]
     assert not any(in_main for _, in_main in seen)
     assert not any(thread.name.startswith("reading ahead") for thread in threading.enumerate())
     with pytest.raises(ValueError, match="closed"):
-        ahead.read(0)
+        ahead.read(0, 1)
 
 
-def test_an_error_comes_up_where_its_range_is_wanted():
-    def read(start, stop):
-        if start == 2:
+def test_an_error_comes_up_where_its_part_is_wanted():
+    def read(part):
+        if part == 1:
             raise ValueError("row 2 is nan")
-        return start
+        return part
 
-    with ReadAhead(read, PARTS) as ahead:
-        assert ahead.read(0) == 0
-        assert ahead.read(2) == 5
-        assert ahead.read(0) == 0
+    with ReadAhead(read) as ahead:
+        assert ahead.read(0, 1) == 0
+        assert ahead.read(2, 0) == 2
+        assert ahead.read(0, 1) == 0
         for _ in range(2):
             with pytest.raises(ValueError, match="row 2 is nan"):
-                ahead.read(1)
-        assert ahead.read(2) == 5
+                ahead.read(1, 2)
+        assert ahead.read(2, 0) == 2
 
 
 def test_unclosed_reading_ahead_lets_the_interpreter_end():
     code = """
 from jaxmix.data.reading_ahead import ReadAhead
-ahead = ReadAhead(lambda start, stop: start, [(0, 1), (1, 2)])
-print(ahead.read(0))
+ahead = ReadAhead(abs)
+print(ahead.read(0, 1))
 """
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, timeout=60, text=True).stdout == "0\n"

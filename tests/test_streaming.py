@@ -1,11 +1,13 @@
 """Fits to data that are read block by block: the bits of a fit in memory, by every kind of pass."""
 
+import jax
 import numpy as np
 import pytest
 from helpers import METHODS
 
 import jaxmix as jm
 from jaxmix import blocks, sources
+from jaxmix.streaming import streamed
 
 N, D = 3000, 2
 RNG = np.random.default_rng(5)
@@ -68,6 +70,52 @@ def test_a_stream_is_read_once_a_pass():
     assert 8 * N <= rows <= 8 * N + 4 * 32
 
 
+BATCHED = {
+    "online": (jm.OnlineEM(50), False, 2),
+    "incremental": (jm.IncrementalEM(), True, 2),
+    "stochastic": (jm.StochasticGradient(batch_size=50), True, 1),
+}
+"""Methods, whether rows have weights, and how often the start is read."""
+
+
+@pytest.mark.parametrize("name", BATCHED)
+def test_batches_of_a_stream_are_those_of_an_array(name):
+    method, weighted, starts = BATCHED[name]
+    table, weights = Table(weighted), WEIGHTS if weighted else None
+    whole = jm.fit(X, START, method, stop=STOP, sample_weights=weights)
+    assert_same_bits(jm.fit(table, START, method, stop=STOP), whole)
+    rows = sum(stop - start for start, stop in table.reads)
+    passes = starts + int(whole.cost.passes) + 2
+    assert int(whole.cost.passes) == 12
+    # The survey and the close beside; a page read ahead is wasted wherever pools begin.
+    assert passes * N <= rows <= passes * N + 8 * 4 * 32
+    assert max(stop - start for start, stop in table.reads) == 4 * 32
+
+
+def test_a_pool_reads_one_block_of_each_group_while_the_last_is_used():
+    table, cut, center = Table(weighted=True), blocks.layout(N, D, 8), np.array([100.0, -1.0])
+    rows, groups, several = cut.rows, cut.groups, cut.group
+    assert (rows, groups, several) == (32, 12, 8)
+    data = streamed(table, cut, center, N)
+    present = np.flatnonzero(np.arange(groups * several) * rows < N)
+    drawn = np.random.default_rng(0).integers(0, several, (3, groups))
+    ask = jax.jit(lambda places, following: data.pool(places, following))
+    for number in (0, 1, 2):
+        pool = ask(drawn[number], drawn[min(number + 1, 2)])
+        for g, place in enumerate(drawn[number]):
+            mine = slice((g * several + place) * rows, (g * several + place + 1) * rows)
+            count = len(X[mine])
+            np.testing.assert_array_equal(pool.x[g, :, :count].T, X[mine] - center)
+            np.testing.assert_array_equal(pool.sample_weights[g, :count], WEIGHTS[mine])
+            assert not pool.sample_weights[g, count:].any()
+    wanted = (np.arange(groups) * several + drawn).ravel()
+    asked = [start // rows for start, stop in table.reads if stop > start]
+    assert asked[: np.isin(wanted, present).sum()] == [b for b in wanted.tolist() if b in present]
+    table.broken_after = 0
+    with pytest.raises(ValueError, match="the disk is gone"), data.reading():
+        jax.block_until_ready(ask(drawn[0], drawn[0]))
+
+
 def test_a_file_that_fails_in_the_middle_is_reported_as_itself():
     with pytest.raises(ValueError, match="the disk is gone"):
         jm.fit(Table(broken_after=60), START, stop=STOP)
@@ -94,7 +142,6 @@ def test_starts_on_many_blocks_see_rows_of_the_stream():
         lambda table: jm.fit(table, START, missing=True),
         lambda table: jm.initialize(table, 2, missing=True),
         lambda table: jm.initialize(table, 2, start=np.zeros(N, int)),
-        lambda table: jm.fit(table, START, jm.OnlineEM()),
     ],
 )
 def test_what_a_stream_cannot_do_is_said(call):

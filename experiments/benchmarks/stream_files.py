@@ -79,9 +79,9 @@ def measure(path: Path) -> None:
             stream = data.stream(path)
         ranges = blocks(len(stream))
         if name == "ahead":
-            with ReadAhead(stream.rows, ranges) as ahead:
-                for i in range(len(ranges)):
-                    ahead.read(i).sum()
+            with ReadAhead(lambda at, stream=stream: stream.rows(*at)) as ahead:
+                for at, following in zip(ranges, ranges[1:] + ranges[:1], strict=True):
+                    ahead.read(at, following).sum()
         else:
             for at in ranges:
                 stream.rows(*at).sum()

@@ -144,7 +144,8 @@ def stream(
     million characters, into a temporary binary file of 8 bytes a number, which is removed with the
     stream (the environment's TMPDIR says where it lies). Its first part says which columns are
     text. Reading a .parquet file (the extra jaxmix[parquet]) from elsewhere than where the last
-    reading ended decodes a row group from its beginning.
+    reading ended decodes a row group from its beginning. Methods that move batch by batch read
+    blocks of 128 to 8192 rows in random order: write row groups for them that are no longer.
 
     Args:
         path: the file or the folder.

@@ -6,12 +6,13 @@ notes/online.md, eq. 6 and 7: why its free energy never falls, and where it ends
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from jaxmix.methods.base import Cost, Info, Method
-from jaxmix.methods.batches import check_batches, partition
+from jaxmix.methods.batches import Part, check_batches, over_parts
 from jaxmix.mixture import Mixture
 from jaxmix.problem import Problem
+from jaxmix.statistics import Table
 
 
 class IncrementalState(eqx.Module):
@@ -19,6 +20,10 @@ class IncrementalState(eqx.Module):
 
     mixture: Mixture
     statistics: Float[Array, "batches k f"]
+
+
+Carry = tuple[IncrementalState, Table, Table]
+"""The state, the sum of its statistics, and what the present batch's parts have added up to."""
 
 
 class IncrementalEM(Method):
@@ -34,7 +39,8 @@ class IncrementalEM(Method):
 
     Args:
         num_batches: B. The state holds B tables of statistics, k f numbers each; 16 are small
-            beside the data, and more gain little.
+            beside the data, and more gain little. Large data come in pools of 64 blocks, which are
+            cut into batches, or make one together where they are more.
         seed: chooses which rows share a batch, once for the whole run.
 
     Raises:
@@ -61,27 +67,29 @@ class IncrementalEM(Method):
 
     @jax.jit
     def _expect_all(self, problem: Problem, mixture: Mixture) -> Float[Array, "batches k f"]:
-        batches = partition(problem.blocks, self.seed, self.num_batches)
+        def visit(part: Part, tables: Float[Array, "batches k f"]) -> Float[Array, "batches k f"]:
+            return tables.at[part.batch].add(problem.expect(mixture, part.rows)[1])
 
-        def expect(j: Int[Array, ""]) -> Float[Array, "k f"]:
-            return problem.expect(mixture, batches.batch(j))[1]
-
-        return jax.lax.map(expect, jnp.arange(self.num_batches))
+        table = mixture.natural(problem.penalty.ridge)
+        none = jnp.zeros((self.num_batches, *table.shape), table.dtype)
+        return over_parts(problem.data, self.seed, self.num_batches, visit, none)
 
     def step(self, problem: Problem, state: IncrementalState) -> tuple[IncrementalState, Info]:
-        batches = partition(problem.blocks, self.seed, self.num_batches)
+        def visit(part: Part, carry: Carry) -> Carry:
+            before, whole, renewed = carry
+            renewed = renewed + problem.expect(before.mixture, part.rows)[1]
 
-        def visit(
-            j: Int[Array, ""], carry: tuple[IncrementalState, Float[Array, "k f"]]
-        ) -> tuple[IncrementalState, Float[Array, "k f"]]:
-            before, whole = carry
-            renewed = problem.expect(before.mixture, batches.batch(j))[1]
-            whole = whole - before.statistics[j] + renewed
-            mixture = before.mixture.maximize(whole, problem.penalty, problem.fixed)
-            return IncrementalState(mixture, before.statistics.at[j].set(renewed)), whole
+            def move() -> Carry:
+                moved = whole - before.statistics[part.batch] + renewed
+                mixture = before.mixture.maximize(moved, problem.penalty, problem.fixed)
+                statistics = before.statistics.at[part.batch].set(renewed)
+                return IncrementalState(mixture, statistics), moved, jnp.zeros_like(renewed)
+
+            return jax.lax.cond(part.ends, move, lambda: (before, whole, renewed))
 
         whole = jnp.sum(state.statistics, axis=0)
-        state, _ = jax.lax.fori_loop(0, self.num_batches, visit, (state, whole))
+        carry = state, whole, jnp.zeros_like(whole)
+        state = over_parts(problem.data, self.seed, self.num_batches, visit, carry)[0]
         # Differences of an epoch have lost digits, those of float32 soon.
         whole = jnp.sum(state.statistics, axis=0)
         mixture = state.mixture.maximize(whole, problem.penalty, problem.fixed)

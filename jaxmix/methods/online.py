@@ -11,9 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from jaxmix.blocks import Blocks
 from jaxmix.methods.base import Cost, Info, Method, check_numbers
-from jaxmix.methods.batches import check_batches, epoch_in_batches
+from jaxmix.methods.batches import Batch, check_batches, over_batches
 from jaxmix.mixture import Mixture
 from jaxmix.problem import Problem
 from jaxmix.statistics import Table
@@ -65,8 +64,9 @@ class OnlineEM(Method):
     `Stop("gap", 1e-8)` holds: longer runs end as MAX_STEPS.
 
     Args:
-        batch_size: most rows of a batch; a small batch makes early M-steps noisy. No M-step is made
-            while a component has fewer rows, forgotten ones left out, than `fit` lets it have.
+        batch_size: most rows of a batch, which never has more than a pool of 64 blocks; a small
+            batch makes early M-steps noisy. No M-step is made while a component has fewer rows,
+            forgotten ones left out, than `fit` lets it have.
         exponent: in [0, 1], how fast step sizes fall. 0.6 forgets a poor start soon and leaves the
             noise to the average; above 0.5 the statistics converge, at 0 they are the last batch's.
         average: whether to report the average; otherwise the last iterate, which is noisier.
@@ -106,14 +106,14 @@ class OnlineEM(Method):
 
     def step(self, problem: Problem, state: OnlineState) -> tuple[OnlineState, Info]:
         number = state.num_epochs
-        epoch = epoch_in_batches(problem.blocks, self.seed, number, self.batch_size)
 
-        def visit(j: Int[Array, ""], running: Running) -> Running:
-            middle = jnp.where(number == 0, epoch.num_batches // 2, 0)
-            anew = (j == middle) & (number & (number - 1) == 0)
-            return self._visit(problem, running, epoch.sample(j), epoch.share(j), anew)
+        def visit(batch: Batch, running: Running) -> Running:
+            begins = jnp.where(number == 0, batch.begins_half, batch.begins)
+            anew = begins & (number & (number - 1) == 0)
+            return self._visit(problem, running, batch, anew)
 
-        running = jax.lax.fori_loop(0, epoch.num_batches, visit, state.running)
+        size = self.batch_size
+        running = over_batches(problem.data, self.seed, number, size, visit, state.running)
         mixture = running.mixture
         if self.average:
             mixture = mixture.maximize(running.average, problem.penalty, problem.fixed)
@@ -124,18 +124,12 @@ class OnlineEM(Method):
         return state.mixture
 
     def _visit(
-        self,
-        problem: Problem,
-        before: Running,
-        rows: Blocks,
-        share: Float[Array, ""],
-        anew: Bool[Array, ""],
+        self, problem: Problem, before: Running, batch: Batch, anew: Bool[Array, ""]
     ) -> Running:
-        """One batch, which is this share of all rows."""
-        num_batches = before.num_batches + 1
+        num_batches, share = before.num_batches + 1, batch.share
         exponent = jnp.asarray(self.exponent, share.dtype)
         step_size = (num_batches + 1).astype(share.dtype) ** -exponent
-        seen = problem.expect(before.mixture, rows)[1]
+        seen = problem.expect(before.mixture, batch.sample)[1]
         statistics, moved = stepwise(problem, before.mixture, before.statistics, seen, step_size)
         worth = 1 / ((1 - step_size) ** 2 / before.worth + step_size**2 / share)
         few = worth * statistics[:, -1] < moved.family.minimum_count(problem.penalty, problem.fixed)

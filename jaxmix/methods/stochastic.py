@@ -7,15 +7,13 @@ does the gradient that follows from them (notes/online.md, eq. 8).
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from jaxmix.blocks import Blocks
 from jaxmix.families.base import Coordinates
 from jaxmix.methods.base import Cost, Info, Method
-from jaxmix.methods.batches import check_batches, epoch_in_batches
+from jaxmix.methods.batches import Batch, check_batches, over_batches
 from jaxmix.methods.optimizers import Factory, Optimizer
 from jaxmix.mixture import Mixture
 from jaxmix.problem import Problem
@@ -47,7 +45,8 @@ class StochasticGradient(Method):
     Args:
         optimizer: an optax factory such as `optax.adam`, whose numbers follow by name and are
             traced; or a ready optimizer. Without a line search.
-        batch_size: most rows of a batch; more rows make a step less noisy and steps fewer.
+        batch_size: most rows of a batch, which never has more than a pool of 64 blocks; more rows
+            make a step less noisy and steps fewer.
         seed: chooses the order of the rows, anew in every pass.
         learning_rate: passed to the factory, like any other setting; 0.01 where a factory takes one
             and none is given.
@@ -96,19 +95,17 @@ class StochasticGradient(Method):
 
     def step(self, problem: Problem, state: StochasticState) -> tuple[StochasticState, Info]:
         number = state.num_epochs
-        epoch = epoch_in_batches(problem.blocks, self.seed, number, self.batch_size)
 
-        def visit(j: Int[Array, ""], state: StochasticState) -> StochasticState:
-            return self._visit(problem, state, epoch.sample(j))
+        def visit(batch: Batch, state: StochasticState) -> StochasticState:
+            return self._visit(problem, state, batch)
 
-        state = jax.lax.fori_loop(0, epoch.num_batches, visit, state)
+        state = over_batches(problem.data, self.seed, number, self.batch_size, visit, state)
         state = eqx.tree_at(lambda state: state.num_epochs, state, number + 1)
         return state, Info(problem.evaluate(state.mixture), Cost(passes=2, gradients=1))
 
-    def _visit(self, problem: Problem, before: StochasticState, rows: Blocks) -> StochasticState:
-        """One batch, whose sample weights make it stand for all rows."""
+    def _visit(self, problem: Problem, before: StochasticState, batch: Batch) -> StochasticState:
         mixture = before.mixture
-        log_likelihood, statistics = problem.expect(mixture, rows)
+        log_likelihood, statistics = problem.expect(mixture, batch.sample)
         penalty = mixture.log_penalty(mixture.natural(problem.penalty.ridge), problem.penalty)
         coordinates, memory = self.optimizer.ascend(
             before.coordinates,
