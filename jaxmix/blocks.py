@@ -111,8 +111,8 @@ class Data(eqx.Module):
         """Rows of positive sample weight."""
 
     @abstractmethod
-    def group_sums(self, block: Block, shared: Any) -> Any:
-        """What every group adds up to, along a leading axis of arrays."""
+    def added_up(self, block: Block, shared: Any) -> Any:
+        """What `in_order` makes of all groups of blocks."""
 
     @abstractmethod
     def pool(self, places: Int[Array, " groups"], following: Int[Array, " groups"]) -> "Blocks":
@@ -140,8 +140,35 @@ class Data(eqx.Module):
     def sums(self, block: Block, shared: Any) -> Any:
         """What `block(shared, x [d rows], sample_weights [rows])` makes of all blocks, added up."""
         # What follows must be compiled alike, whoever has summed.
-        sums = jax.lax.optimization_barrier(self.group_sums(block, shared))
-        return jax.tree.map(lambda leaf: jnp.sum(leaf[: self.groups], axis=0), sums)
+        return jax.lax.optimization_barrier(self.added_up(block, shared))
+
+
+def in_order(
+    devices: Devices | None, group: Callable[[Any, Any], Any], shared: Any, *divided: Array
+) -> Any:
+    """Sums of `group(shared, part)` over the parts of `divided`, one part after another.
+
+    One device adds each to those before it, and never holds two; several gather them all first.
+    """
+
+    def total(parts: Any, one: Callable[[Any], Any]) -> Any:
+        first = jax.tree.map(lambda leaf: leaf[0], parts)
+        if len(jax.tree.leaves(parts)[0]) == 1:
+            return one(first)
+        shapes = jax.eval_shape(one, first)
+        zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        return jax.lax.scan(
+            lambda sums, part: (jax.tree.map(jnp.add, sums, one(part)), None), zero, parts
+        )[0]
+
+    if devices is None:
+        return total(divided, partial(group, shared))
+
+    def groups(shared: Any, *divided: Array) -> Any:
+        return jax.lax.map(partial(group, shared), divided)
+
+    each = over_devices(devices, groups, shared, *divided)
+    return total(jax.tree.map(lambda leaf: leaf[: devices.groups], each), lambda sums: sums)
 
 
 def added(block: Block, shared: Any, sums: Any, x: Array, sample_weights: Array) -> Any:
@@ -194,20 +221,14 @@ class Blocks(Data):
     def reading(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def group_sums(self, block: Block, shared: Any) -> Any:
+    def added_up(self, block: Block, shared: Any) -> Any:
         def group(shared: Any, blocks: tuple[Array, Array]) -> Any:
             first = jax.tree.map(lambda leaf: leaf[0], blocks)
             if self.group == 1:
                 return block(shared, *first)
             return added(block, shared, nothing(block, shared, *first), *blocks)
 
-        def groups(shared: Any, x: Array, sample_weights: Array) -> Any:
-            if len(x) == 1:
-                alone = group(shared, (x[0], sample_weights[0]))
-                return jax.tree.map(lambda leaf: leaf[None], alone)
-            return jax.lax.map(partial(group, shared), (x, sample_weights))
-
-        return over_devices(self.devices, groups, shared, *self._in_groups)
+        return in_order(self.devices, group, shared, *self._in_groups)
 
     def pool(self, places: Int[Array, " groups"], following: Int[Array, " groups"]) -> "Blocks":
         if self.group == 1:

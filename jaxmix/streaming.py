@@ -16,7 +16,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
-from jaxmix.blocks import Block, Blocks, Data, Layout, added, nothing
+from jaxmix.blocks import Block, Blocks, Data, Layout, added, in_order, nothing
 from jaxmix.data.reading_ahead import ReadAhead
 from jaxmix.devices import Devices, over_devices
 from jaxmix.sources import Source, as_blocks, blocks_at_once
@@ -122,24 +122,22 @@ class Streamed(Data):
     def groups(self) -> int:
         return self.pages.groups
 
-    def group_sums(self, block: Block, shared: Any) -> Any:
+    def added_up(self, block: Block, shared: Any) -> Any:
         pages, cut = self.pages, self.pages.cut
         pages_a_group = cut.group // pages.together
 
         def turn(carry: Any, page: Int[Array, ""]) -> tuple[Any, None]:
             return added(block, shared, carry, *pages.page(page)), None
 
-        def group(number: Int[Array, ""]) -> Any:
+        def group(_: None, numbers: tuple[Int[Array, ""]]) -> Any:
+            (number,) = numbers
             if cut.group == 1:
                 return block(shared, *(leaf[0] for leaf in pages.page(number)))
             zero = nothing(block, shared, *pages.shapes())
             turned = number * pages_a_group + jnp.arange(pages_a_group)
             return jax.lax.scan(turn, zero, turned)[0]
 
-        def groups(_: None, numbers: Int[Array, " groups"]) -> Any:
-            return jax.lax.map(group, numbers)
-
-        return over_devices(pages.devices, groups, None, jnp.arange(cut.groups))
+        return in_order(pages.devices, group, None, jnp.arange(cut.groups))
 
     def pool(self, places: Int[Array, " groups"], following: Int[Array, " groups"]) -> Blocks:
         pages, cut = self.pages, self.pages.cut

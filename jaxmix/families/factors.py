@@ -10,7 +10,7 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
-from jaxmix.numerics import cholesky_or_zero, diagonal, excess, pack, triangle
+from jaxmix.numerics import cholesky_or_zero, diagonal, excess, pack, solve_lower, triangle
 
 
 def covariance(factor: Float[Array, "*batch d d"]) -> Float[Array, "*batch d d"]:
@@ -31,7 +31,7 @@ def precision(factor: Float[Array, "d d"]) -> Float[Array, "d d"]:
 
 def inverse(factor: Float[Array, "d d"]) -> Float[Array, "d d"]:
     """The inverse of a factor, which whitens: the precision's own factor."""
-    return solve_triangular(factor, jnp.eye(len(factor), dtype=factor.dtype), lower=True)
+    return solve_lower(factor, jnp.eye(len(factor), dtype=factor.dtype))
 
 
 def quadratic(factor: Float[Array, "d d"]) -> Float[Array, " q"]:
@@ -52,7 +52,7 @@ def divergence(old: Float[Array, "d d"], new: Float[Array, "d d"]) -> Float[Arra
     With $E = L^{-1}(L' - L)$ it is
     $\tfrac12\sum_{i>j}E_{ij}^2 + \sum_i (E_{ii} - \log(1 + E_{ii})) + \tfrac12\sum_i E_{ii}^2$.
     """
-    change = solve_triangular(old, new - old, lower=True)
+    change = solve_lower(old, new - old)
     return jnp.sum(change**2) / 2 + jnp.sum(excess(diagonal(change)))
 
 
