@@ -15,7 +15,7 @@ from jax.core import Tracer
 from jax.scipy.sparse.linalg import gmres
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from jaxmix.fitting import as_names, check_traced
+from jaxmix.fitting import as_names
 from jaxmix.free import Free, em_map, free_coordinates
 from jaxmix.inputs import as_count
 from jaxmix.methods import EM
@@ -26,6 +26,7 @@ from jaxmix.precision import cast
 from jaxmix.prior import Prior
 from jaxmix.problem import Problem, build_problem
 from jaxmix.suggestions import unknown
+from jaxmix.traced import check_traced
 
 Vector = Float[Array, " p"]
 

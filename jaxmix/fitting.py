@@ -9,36 +9,35 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, ArrayLike
+from jaxtyping import ArrayLike
 
 from jaxmix import checks
+from jaxmix.assembly import assemble, corrected, joined, result_trace, start_trace
 from jaxmix.checkpoint import Checkpoint
 from jaxmix.compiling import compiled_advance
 from jaxmix.devices import at_home, data_mesh, on
 from jaxmix.inputs import as_count
 from jaxmix.loop import (
     ROUGH,
-    Closing,
     Loop,
     Outcome,
     Trace,
-    advance,
     begin,
     close,
     recentered,
     reopen,
 )
 from jaxmix.methods import EM, Cost, Method
-from jaxmix.mixture import Mixture, as_rows
+from jaxmix.mixture import Mixture
 from jaxmix.posing import check_problem
 from jaxmix.precision import agree, cast
 from jaxmix.prior import Prior
-from jaxmix.problem import Problem, Terms, build_problem
+from jaxmix.problem import Problem
 from jaxmix.result import FitResult
 from jaxmix.stopping import Stop, resolvable
+from jaxmix.traced import traced_fit
 
 SEGMENT = 256
 """Steps between two returns to the host, which cost about a tenth of a millisecond each."""
@@ -128,7 +127,7 @@ def fit(
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
         if any(option is not None for option in (on_step, record, resume, checkpoint)):
             raise TypeError("inside jit or vmap a fit has no on_step, record, resume or checkpoint")
-        return _traced_fit(x, start, method, stop, prior, ridge, fixed, sample_weights, missing)
+        return traced_fit(x, start, method, stop, prior, ridge, fixed, sample_weights, missing)
     settings, mesh = (prior, ridge, fixed, sample_weights, missing), data_mesh()
     if mesh is not None:
         start, resume = at_home((start, resume))
@@ -251,128 +250,3 @@ def _progress(problem: Problem, method: Method, loop: Loop) -> Progress:
     evaluation, mixture = loop.evaluation, problem.leave(method.finish(loop.state))
     objective, gap = float(evaluation.objective), float(evaluation.gap)
     return Progress(int(loop.num_steps), objective, gap, mixture, loop.cost)
-
-
-def start_trace(loop: Loop) -> Trace:
-    """The trace of a run before its first step: one entry."""
-    return Trace(*_as_columns((loop.evaluation.objective, loop.evaluation.gap, loop.cost.passes)))
-
-
-@jax.jit
-def _as_columns(values: tuple[Array, ...]) -> tuple[Array, ...]:
-    return tuple(jnp.atleast_1d(value) for value in values)
-
-
-def joined(traces: list[Trace]) -> Trace:
-    """One trace of several that follow each other."""
-    return jax.tree.map(lambda *parts: np.concatenate(parts), *traces)
-
-
-def corrected(traces: list[Trace], last: Trace) -> Trace:
-    """The trace of a run whose last step has been evaluated anew, to these numbers."""
-    return joined([jax.tree.map(lambda column: column[:-1], joined(traces)), last])
-
-
-def result_trace(result: FitResult) -> Trace:
-    """The trace that an earlier result holds."""
-    history = (result.history, result.gap_history, result.pass_history)
-    return Trace(*(jnp.asarray(column) for column in history))
-
-
-def assemble(
-    terms: Terms,
-    method: Method,
-    stop: Stop,
-    loop: Loop,
-    closing: Closing,
-    trace: Trace,
-    path: dict[int, Mixture] | None = None,
-    columns: tuple[str, ...] = (),
-) -> FitResult:
-    """The result of a run that has ended."""
-    path = {} if path is None else path
-    return FitResult(
-        mixture=closing.mixture,
-        objective=loop.evaluation.objective,
-        log_likelihood=closing.log_likelihood,
-        gap=loop.evaluation.gap,
-        gradient_norm=closing.gradient_norm,
-        history=trace.objective,
-        gap_history=trace.gap,
-        pass_history=trace.passes,
-        num_steps=loop.num_steps,
-        code=loop.code,
-        cost=loop.cost,
-        total=terms.total,
-        path=jax.tree.map(lambda *leaves: jax.device_put(np.stack(leaves)), *path.values())
-        if path
-        else None,
-        path_steps=tuple(path),
-        state=loop,
-        method=method,
-        stop=stop,
-        columns=columns,
-        fixed=terms.fixed,
-        form=terms.form,
-    )
-
-
-def _traced_fit(
-    x: Any,
-    start: Mixture,
-    method: Method,
-    stop: Stop,
-    prior: Prior | None,
-    ridge: ArrayLike,
-    fixed: tuple[str, ...],
-    sample_weights: Any,
-    missing: bool,
-) -> FitResult:
-    """A fit inside a caller's jit or vmap: one segment, without the checks that need numbers."""
-    if isinstance(stop.max_steps, Tracer):
-        raise TypeError("inside jit or vmap, max_steps must be a plain number")
-    length = int(stop.max_steps)
-    x = as_rows(x, missing=missing)
-    check_traced(x, start, prior, ridge, fixed, sample_weights)
-    weights = None if sample_weights is None else jnp.asarray(sample_weights)
-    centered = start.family.centered
-    problem = build_problem(
-        x, weights, prior, ridge, fixed, method.hard, missing=missing, centered=centered
-    )
-    start = problem.enter(cast(start, x.dtype))
-    # Nobody can recenter the problem on the way.
-    loop = begin(method, problem, stop, start, watched=False)
-    first = start_trace(loop)
-    loop, trace = advance(method, problem, stop, loop, jnp.asarray(length), length, watched=False)
-    closing = close(problem, method.finish(loop.state), loop.evaluation)
-    whole = jax.tree.map(
-        lambda a, b: jnp.concatenate([a, b]), first, blanked(trace, loop.num_steps)
-    )
-    return assemble(problem.terms, method, stop, loop, closing, whole)
-
-
-def check_traced(
-    x: Array,
-    start: Mixture,
-    prior: Prior | None,
-    ridge: ArrayLike,
-    fixed: tuple[str, ...],
-    sample_weights: Any,
-) -> None:
-    """The checks of `check_problem` that need no numbers."""
-    checks.check_columns(start, x.shape[1])
-    if sample_weights is not None and np.shape(sample_weights) != x.shape[:1]:
-        raise ValueError(
-            f"expected {len(x)} sample_weights, one a row of x, got shape "
-            f"{np.shape(sample_weights)}"
-        )
-    checks.check_fixed(fixed, start.family)
-    checks.check_penalty_of(start.family, prior, ridge)
-
-
-def blanked(trace: Trace, num_steps: Array) -> Trace:
-    """A trace whose entries past the last step are NaN, or the last count."""
-    past = jnp.arange(trace.objective.shape[-1]) >= num_steps
-    return Trace(
-        jnp.where(past, jnp.nan, trace.objective), jnp.where(past, jnp.nan, trace.gap), trace.passes
-    )

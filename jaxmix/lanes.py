@@ -16,20 +16,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Int, Key
 
+from jaxmix.assembly import start_trace
 from jaxmix.compiling import is_small, quick_options
 from jaxmix.families import Family
-from jaxmix.fitting import SEGMENT, start_trace
+from jaxmix.fitting import SEGMENT
 from jaxmix.loop import ROUGH, Closing, Loop, Outcome, Trace, advance, begin, close, renewed
 from jaxmix.methods import Method
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import at_once
 from jaxmix.problem import Problem
+from jaxmix.side_by_side import side_by_side
 from jaxmix.starts import draw
 from jaxmix.stopping import Stop, resolvable
 from jaxmix.streams import stream
+from jaxmix.threads import threads
 
 LANES = 64
 """Starts that run side by side, at most."""
+
+SHARE = 4
+"""Times that each of several shares of the starts fills its lanes, at least."""
 
 ROUND, SMALL_ROUND = 64, 4
 """Steps between two looks at which lanes are free, while starts wait: few where a look, which
@@ -62,6 +68,13 @@ class Study(eqx.Module):
     def small(self) -> bool:
         """Whether a pass in all lanes is short, by the measure of compiling.py."""
         return is_small(self.problem, self.lanes * self.num_statistics)
+
+    @property
+    def shares(self) -> int:
+        """Equal shares of the starts that run at once, each a program of one thread: more than one
+        where passes are short and each share fills its lanes several times."""
+        most = len(self.keys) // (SHARE * LANES) if self.small else 1
+        return max(n for n in range(1, max(min(threads(), most), 1) + 1) if not len(self.keys) % n)
 
     @property
     def recentered(self) -> "Study":
@@ -134,10 +147,38 @@ def run(study: Study, history: bool = False) -> Runs:
         study: what to run.
         history: whether to keep what each step left behind.
     """
-    loops = study.compiled(begin_all)(study)
-    largest, total = np.max(np.abs(loops.evaluation.objective)), float(study.problem.total)
-    stop = resolvable(study.stop, float(largest), total, study.problem.center.dtype)
-    study = eqx.tree_at(lambda one: one.stop, study, stop)
+    shares = [replace(study, keys=keys) for keys in np.split(study.keys, study.shares)]
+    begun = side_by_side(lambda share: share.compiled(begin_all)(share), shares)
+    largest = max(float(np.max(np.abs(loops.evaluation.objective))) for loops in begun)
+    total, dtype = float(study.problem.total), study.problem.center.dtype
+    study = replace(study, stop=resolvable(study.stop, largest, total, dtype))
+
+    def to_ends(share: Study, loops: Loop) -> Runs:
+        return _to_ends(replace(share, stop=study.stop), loops, history)
+
+    return _together(study, side_by_side(to_ends, shares, begun))
+
+
+def _together(study: Study, parts: list[Runs]) -> Runs:
+    """The runs of shares of a study, as its own."""
+    if len(parts) == 1:
+        return parts[0]
+    segments, recentered, first = [], [], 0
+    for part in parts:
+        segments += [one._replace(rows=one.rows + first) for one in part.segments]
+        recentered.append(part.recentered + first)
+        first += len(part.study.keys)
+    loops = _stacked([part.loops for part in parts])
+    return Runs(study, loops, segments, np.concatenate(recentered))
+
+
+@jax.jit
+def _stacked(trees: list[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *trees)
+
+
+def _to_ends(study: Study, loops: Loop, history: bool) -> Runs:
+    """Runs that have begun, to their ends."""
     segments: list[Segment] | None = [] if history else None
     if segments is not None:
         segments.append(_ones(np.arange(len(study.keys)), loops))

@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import ArrayLike, Float, Int
 
 from jaxmix import checks
+from jaxmix.assembly import assemble, corrected, joined
 from jaxmix.families import Spec
-from jaxmix.fitting import as_names, assemble, corrected, joined
+from jaxmix.fitting import as_names
 from jaxmix.inputs import as_count
 from jaxmix.lanes import Runs, Study, run, start_keys, take
 from jaxmix.loop import Outcome, Trace

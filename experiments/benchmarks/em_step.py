@@ -2,8 +2,8 @@
 
 Run: python experiments/benchmarks/em_step.py [--sizes 0,1,2,3] [--repeats 7]
 Every pass is timed in turn with the others, with a step of scikit-learn from the same parameters
-and with products of 2000 x 2000 matrices, all at default threads; compile time is apart. A step is what
-`fit` pays for one: log-likelihood, M-step and gap. The limit
+and with products of 2000 x 2000 matrices, all at default threads; compile time is apart. A step is
+what `fit` pays for one: log-likelihood, M-step and gap. The limit
 of a pass is 4 n k (d + 1)(d + 2) / 2 operations at the speed of the best of the products. Writes
 experiments/results/em_step.json and prints it.
 """
