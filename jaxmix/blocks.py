@@ -19,9 +19,9 @@ from jaxtyping import Array, Float, Int
 
 from jaxmix.devices import Devices, over_devices
 
-BLOCK_BYTES, FEATURE_BYTES = 2**17, 9 * 2**19
-"""Of x in a block of few columns, and of the features of one of 16 or more, where products outweigh
-what a block costs beside them; measured by experiments/benchmarks/em_step.py."""
+BLOCK_NUMBERS, FEATURE_BYTES = 2**14, 9 * 2**19
+"""Numbers of x and 1 in a block of few columns, and bytes of the features of one of 16 or more,
+where products outweigh what a block costs beside them; measured by em_step.py of the benchmarks."""
 
 FEWEST_ROWS, MOST_ROWS = 128, 8192
 """Rows of a block where there is more than one."""
@@ -77,11 +77,10 @@ def layout(n: int, d: int, itemsize: int, rows: int | None = None) -> Layout:
 
 def block_length(n: int, d: int, itemsize: int) -> int:
     """Rows a block: a power of two by dtype, d and platform alone, except that few rows are one."""
-    features, most = (d + 1) * (d + 2) // 2, MOST_ROWS
-    largest = BLOCK_BYTES // (d + 1) if d < 16 else FEATURE_BYTES // features
+    features, most = itemsize * (d + 1) * (d + 2) // 2, MOST_ROWS
+    largest = BLOCK_NUMBERS // (d + 1) if d < 16 else FEATURE_BYTES // features
     if jax.default_backend() != "cpu":
         largest, most = ACCELERATOR_BYTES // features, MOST_ROWS_AT_ONCE
-    largest //= itemsize
     largest = min(max(1 << largest.bit_length() - 1, FEWEST_ROWS), most)
     return min(largest, max(64, rounded_up(n, 3)))
 
@@ -228,7 +227,25 @@ class Blocks(Data):
                 return block(shared, *first)
             return added(block, shared, nothing(block, shared, *first), *blocks)
 
+        shapes = jax.eval_shape(block, shared, self.x[0], self.sample_weights[0])
+        numbers = sum(leaf.size for leaf in jax.tree.leaves(shapes))
+        if self.devices is None and len(self.x) > 1 and numbers < self.x[0].size:
+            return self._in_one_loop(block, shared)
         return in_order(self.devices, group, shared, *self._in_groups)
+
+    def _in_one_loop(self, block: Block, shared: Any) -> Any:
+        """The same sums without a loop in a loop, which copies every block; where sums are few."""
+        place = jnp.arange(len(self.x)) % self.group
+        zero = nothing(block, shared, self.x[0], self.sample_weights[0])
+
+        def add(sums: tuple[Any, Any], one: Any) -> tuple[tuple[Any, Any], None]:
+            (whole, mine), (x, sample_weights, place) = sums, one
+            new = block(shared, x, sample_weights)
+            mine = jax.tree.map(lambda a, b: jnp.where(place == 0, 0, a) + b, mine, new)
+            ends = place == self.group - 1
+            return (jax.tree.map(lambda a, b: a + jnp.where(ends, b, 0), whole, mine), mine), None
+
+        return jax.lax.scan(add, (zero, zero), (self.x, self.sample_weights, place))[0][0]
 
     def pool(self, places: Int[Array, " groups"], following: Int[Array, " groups"]) -> "Blocks":
         if self.group == 1:
