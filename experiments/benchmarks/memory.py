@@ -3,7 +3,8 @@
 Run: python experiments/benchmarks/memory.py [--rows 5000000] [--file-gb 10] [--folder FOLDER]
 Each is a process of its own. The array's limit, two copies of the data + 400 MB, is for what its
 peak (VmHWM) adds to interpreter and imports: data, blocks, compiler, passes. The stream's limit of
-2 GB is for the whole process. Rows are made part by part in place, which adds no peak. Writes experiments/results/memory.json and prints it.
+2 GB is for the whole process. Rows are made part by part in place, which adds no peak. Writes
+experiments/results/memory.json and prints it.
 """
 
 import argparse
