@@ -154,11 +154,7 @@ def in_order(
         first = jax.tree.map(lambda leaf: leaf[0], parts)
         if len(jax.tree.leaves(parts)[0]) == 1:
             return one(first)
-        shapes = jax.eval_shape(one, first)
-        zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        return jax.lax.scan(
-            lambda sums, part: (jax.tree.map(jnp.add, sums, one(part)), None), zero, parts
-        )[0]
+        return added(one, nothing(one, first), parts)
 
     if devices is None:
         return total(divided, partial(group, shared))
@@ -170,18 +166,18 @@ def in_order(
     return total(jax.tree.map(lambda leaf: leaf[: devices.groups], each), lambda sums: sums)
 
 
-def added(block: Block, shared: Any, sums: Any, x: Array, sample_weights: Array) -> Any:
-    """Sums so far, and what these blocks add to them, one after another."""
+def added(one: Callable[[Any], Any], sums: Any, parts: Any) -> Any:
+    """Sums so far, and what each of these parts adds to them, one after another."""
 
-    def add(carry: Any, one: tuple[Array, Array]) -> tuple[Any, None]:
-        return jax.tree.map(jnp.add, carry, block(shared, *one)), None
+    def add(carry: Any, part: Any) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, carry, one(part)), None
 
-    return jax.lax.scan(add, sums, (x, sample_weights))[0]
+    return jax.lax.scan(add, sums, parts)[0]
 
 
-def nothing(block: Block, shared: Any, x: Any, sample_weights: Any) -> Any:
-    """Zeros in the shapes of what a block of these shapes adds."""
-    shapes = jax.eval_shape(block, shared, x, sample_weights)
+def nothing(one: Callable[..., Any], *part: Any) -> Any:
+    """Zeros in the shapes of what a part of these shapes adds."""
+    shapes = jax.eval_shape(one, *part)
     return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
@@ -225,7 +221,8 @@ class Blocks(Data):
             first = jax.tree.map(lambda leaf: leaf[0], blocks)
             if self.group == 1:
                 return block(shared, *first)
-            return added(block, shared, nothing(block, shared, *first), *blocks)
+            zero = nothing(block, shared, *first)
+            return added(lambda one: block(shared, *one), zero, blocks)
 
         shapes = jax.eval_shape(block, shared, self.x[0], self.sample_weights[0])
         numbers = sum(leaf.size for leaf in jax.tree.leaves(shapes))

@@ -65,6 +65,10 @@ class View(NamedTuple):
     reading: Reading
     origins: Origins
 
+    def near(self, mixture: Mixture) -> Mixture:
+        """Another mixture, seen so."""
+        return mixture if self.origins is None else mixture.translate(-self.origins)
+
     def back(self, mixture: Mixture) -> Mixture:
         """Another mixture that was seen so, in the problem's coordinates."""
         return mixture if self.origins is None else mixture.translate(self.origins)
@@ -224,9 +228,7 @@ class Problem(eqx.Module):
         view = self.view(mixture(at))
 
         def linear(coordinates: Coordinates) -> Float[Array, ""]:
-            moved = mixture(coordinates)
-            if view.origins is not None:
-                moved = moved.translate(-view.origins)
+            moved = view.near(mixture(coordinates))
             table = moved.natural(self._ridge)
             return jnp.vdot(statistics, table) + moved.log_penalty(table, view.penalty)
 

@@ -127,7 +127,7 @@ class Streamed(Data):
         pages_a_group = cut.group // pages.together
 
         def turn(carry: Any, page: Int[Array, ""]) -> tuple[Any, None]:
-            return added(block, shared, carry, *pages.page(page)), None
+            return added(lambda one: block(shared, *one), carry, pages.page(page)), None
 
         def group(_: None, numbers: tuple[Int[Array, ""]]) -> Any:
             (number,) = numbers

@@ -197,8 +197,9 @@ def test_restarts_end_where_single_fits_do():
 def test_ordinary_data_are_read_by_features():
     x = jm.data.load("faithful").x
     start = jm.initialize(x, 2, seed=0)
-    assert jm.fit(x, start, stop=jm.Stop(max_steps=3)).form == "features"
-    assert int(jm.fit(x, start, stop=jm.Stop(max_steps=3)).state.code) != ROUGH
+    result = jm.fit(x, start, stop=jm.Stop(max_steps=3))
+    assert result.form == "features"
+    assert int(result.state.code) != ROUGH
 
 
 def settings(family):
