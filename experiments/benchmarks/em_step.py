@@ -20,6 +20,7 @@ jax.config.update("jax_enable_x64", True)
 
 import numpy as np  # noqa: E402
 from sklearn.mixture import GaussianMixture  # noqa: E402
+from timings import in_milliseconds  # noqa: E402
 
 import jaxmix as jm  # noqa: E402
 from jaxmix.circumstances import circumstances  # noqa: E402
@@ -104,11 +105,7 @@ def measure(n: int, d: int, k: int, dtype: str, repeats: int) -> dict[str, Any]:
         "k": k,
         "dtype": dtype,
         "rows_a_block": int(problem.data.x.shape[2]),
-        "milliseconds": {name: round(1e3 * value, 3) for name, value in medians.items()},
-        "spread": {
-            name: [round(1e3 * min(values), 3), round(1e3 * max(values), 3)]
-            for name, values in times.items()
-        },
+        **in_milliseconds(times),
         "first_call_seconds": {name: round(value, 2) for name, value in compile_seconds.items()},
         "times_sklearn": round(medians["sklearn"] / step, 2),
         "share_of_limit": round(limit / step, 3),

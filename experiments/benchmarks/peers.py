@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
+from timings import in_milliseconds
 
 import jaxmix as jm
 from jaxmix.circumstances import circumstances
@@ -131,11 +132,7 @@ def measure(n: int, d: int, k: int, names: list[str], repeats: int) -> dict[str,
         "d": d,
         "k": k,
         "dtype": "float32",
-        "milliseconds": {name: round(1e3 * value, 3) for name, value in medians.items()},
-        "spread": {
-            name: [round(1e3 * min(values), 3), round(1e3 * max(values), 3)]
-            for name, values in times.items()
-        },
+        **in_milliseconds(times),
         "first_call_seconds": first,
         "times": {name: round(medians[name] / medians["jaxmix"], 1) for name in names[1:]},
     }
