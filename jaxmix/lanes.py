@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Int, Key
 
 from jaxmix.assembly import start_trace
-from jaxmix.compiling import is_small, quick_options
+from jaxmix.compiling import compiler_options, is_small
 from jaxmix.families import Family
 from jaxmix.fitting import SEGMENT
 from jaxmix.loop import ROUGH, Closing, Loop, Outcome, Trace, advance, begin, close, renewed
@@ -93,7 +93,7 @@ class Study(eqx.Module):
 
 @cache
 def _compiled(function: Callable[..., Any], small: bool) -> jax.stages.Wrapped:
-    return jax.jit(function, compiler_options=quick_options() if small else {})
+    return jax.jit(function, compiler_options=compiler_options(small))
 
 
 def start_keys(seed: int, num_starts: int) -> Key[Array, " starts"]:

@@ -135,24 +135,27 @@ def each_matrix(function: Callable[..., Any], d: int, *stacks: Any) -> Any:
     return jax.lax.map(lambda entries: function(*entries), stacks)
 
 
-SOLVED_AT_ONCE = 1023
-"""Entries of the right side that one call solves for, on a CPU.
+ROWS_SOLVED, COLUMNS_SOLVED = 8, 64
+"""Rows and columns of the right side that one call solves for, on a CPU.
 
-OpenBLAS shares larger ones among threads of its own, which then spin for tens of milliseconds and
-take the processors from the pass that follows: a third of its time at 64 columns."""
+OpenBLAS shares a right side of 1024 entries among threads of its own, which then spin for tens of
+milliseconds and take the processors from the pass that follows: a third of its time at 64 columns.
+"""
 
 
 def solve_lower(factor: Float[Array, "d d"], right: Float[Array, "d m"]) -> Float[Array, "d m"]:
-    """L^-1 B, some columns of B after another where they are many."""
+    """L^-1 B by halves of L, and some columns of B after another where they are many."""
     d, m = right.shape
-    some = 1 << max(1, SOLVED_AT_ONCE // d).bit_length() - 1
-    if jax.default_backend() != "cpu" or m <= some:
+    if jax.default_backend() != "cpu" or d <= ROWS_SOLVED:
         return solve_triangular(factor, right, lower=True)
-    parts = jnp.pad(right, ((0, 0), (0, -m % some))).reshape(d, -1, some)
-    solved = jax.lax.map(
-        lambda part: solve_triangular(factor, part, lower=True), jnp.moveaxis(parts, 1, 0)
-    )
-    return jnp.moveaxis(solved, 0, 1).reshape(d, -1)[:, :m]
+    if m > COLUMNS_SOLVED:
+        some = jnp.pad(right, ((0, 0), (0, -m % COLUMNS_SOLVED))).reshape(d, -1, COLUMNS_SOLVED)
+        solved = jax.lax.map(partial(solve_lower, factor), jnp.moveaxis(some, 1, 0))
+        return jnp.moveaxis(solved, 0, 1).reshape(d, -1)[:, :m]
+    half = d // 2
+    above = solve_lower(factor[:half, :half], right[:half])
+    rest = right[half:] - product(factor[half:, :half], above)
+    return jnp.concatenate([above, solve_lower(factor[half:, half:], rest)])
 
 
 def cholesky(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]:

@@ -243,7 +243,14 @@ def test_large_problems_take_the_same_steps_as_small_ones(method, monkeypatch):
     stop = jm.Stop(max_steps=20)
     small = jm.fit(X, START, METHODS[method].method, stop=stop)
     monkeypatch.setattr(compiling, "SMALL", 0)
-    before = compiling.fast_advance._cache_size()
+    before = compiling.advance_of(False)._cache_size()
     large = jm.fit(X, START, METHODS[method].method, stop=stop)
-    assert compiling.fast_advance._cache_size() == before + 1
+    assert compiling.advance_of(False)._cache_size() == before + 1
     assert_same_run(small, large, relative=1e-9)
+
+
+def test_options_that_a_release_of_xla_does_not_know_are_left_out(monkeypatch):
+    known = dict(compiling.compiler_options(small=False))
+    assert known == compiling.FAST
+    monkeypatch.setattr(compiling, "FAST", known | {"xla_cpu_of_another_release": True})
+    assert compiling.compiler_options.__wrapped__(small=False) == known

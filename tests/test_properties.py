@@ -159,8 +159,8 @@ def test_another_number_retraces_nothing(method, family):
 def cache_sizes():
     compiled = (
         posing.compiled_surroundings,
-        compiling.fast_advance,
-        compiling.quick_advance(),
+        compiling.advance_of(False),
+        compiling.advance_of(True),
         fitting.compiled_close,
         Problem._evaluate,
     )

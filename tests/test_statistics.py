@@ -9,6 +9,7 @@ import jaxtyping
 import mpmath
 import numpy as np
 import pytest
+import scipy.linalg
 from helpers import FAMILIES, FRACTIONS, X
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -295,3 +296,12 @@ def test_blocks_are_long_where_many_cores_share_one(monkeypatch):
         features = rows * (d + 1) * (d + 2) // 2 * itemsize
         assert rows == 2**20 or 2**27 < features <= 2**28
     assert layout(272, 2, 8).rows == 320
+
+
+@pytest.mark.parametrize(("d", "m"), [(1, 3), (8, 8), (9, 9), (16, 5), (33, 130)])
+def test_solutions_by_halves_are_those_of_scipy(d, m):
+    rng = np.random.default_rng(d)
+    factor, right = np.tril(rng.normal(size=(d, d))) + 4 * np.eye(d), rng.normal(size=(d, m))
+    expected = scipy.linalg.solve_triangular(factor, right, lower=True)
+    solved = numerics.solve_lower(jnp.asarray(factor), jnp.asarray(right))
+    np.testing.assert_allclose(solved, expected, rtol=1e-12, atol=1e-13)

@@ -47,7 +47,7 @@ def compare_routes(method: jm.Method) -> dict[str, dict[str, float]]:
     start = jm.initialize(x, 2)
     problem = check_problem(x, start, method, None, 0.0, (), None)[0]
     loop = begin(method, problem, STOP, problem.enter(start))
-    routes = {"fast": compiling.fast_advance, "quick": compiling.quick_advance()}
+    routes = {"fast": compiling.advance_of(False), "quick": compiling.advance_of(True)}
     repeats = [
         {name: measure(route, method, problem, loop) for name, route in routes.items()}
         for _ in range(REPEATS)

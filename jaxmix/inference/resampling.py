@@ -18,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, ArrayLike, Float, Int, Key
 
 from jaxmix import checks
-from jaxmix.compiling import is_small, quick_options
+from jaxmix.compiling import compiler_options, is_small
 from jaxmix.fitting import as_names
 from jaxmix.inference.parts import ByPart, Errors, Parts, user_parts
 from jaxmix.inference.posing import Options
@@ -219,7 +219,7 @@ def _open(
 @cache
 def _program(small: bool) -> jax.stages.Wrapped:
     """All refits, compiled by the route that suits the size of one."""
-    return jax.jit(_refits, compiler_options=quick_options() if small else {})
+    return jax.jit(_refits, compiler_options=compiler_options(small))
 
 
 def _refits(
