@@ -37,9 +37,12 @@ LANES = 64
 SHARE = 4
 """Times that each of several shares of the starts fills its lanes, at least."""
 
-ROUND, SMALL_ROUND = 64, 4
+GROUP = 16
+"""Lanes that stop together where passes are short: lanes whose runs have ended idle until then."""
+
+ROUND, SMALL_ROUND, SMALL_SEGMENT = 64, 8, 16
 """Steps between two looks at which lanes are free, while starts wait: few where a look, which
-copies all runs, costs little, because lanes whose runs have ended idle until then."""
+copies all runs, costs little; and the most, for the last runs, where passes are short."""
 
 
 class Study(eqx.Module):
@@ -85,6 +88,30 @@ class Study(eqx.Module):
     def round(self) -> int:
         """Steps between two looks at which lanes are free, while starts wait."""
         return SMALL_ROUND if self.small else ROUND
+
+    @property
+    def segment(self) -> int:
+        """The most steps between two looks."""
+        return SMALL_SEGMENT if self.small else SEGMENT
+
+    @property
+    def group(self) -> int:
+        """Lanes that stop together: all where passes are long."""
+        return min(GROUP, self.lanes) if self.small else self.lanes
+
+    def rows(self, code: Int[np.ndarray, " starts"]) -> Int[np.ndarray, " lanes"]:
+        """Which runs the lanes take on next: those that go on, then some that have ended."""
+        running, ended = (np.flatnonzero((code == Outcome.RUNNING) == yes) for yes in (True, False))
+        lanes = self.width(len(running))
+        return np.resize(np.concatenate([running[:lanes], ended[:lanes]]), lanes)
+
+    def width(self, running: int) -> int:
+        """How many lanes to fill: whole groups, or an eighth of the lanes for the last runs of a
+        study whose passes take longer than another program's compilation."""
+        few = max(1, self.lanes // 8)
+        if not self.small and running <= few:
+            return few
+        return -(-self.lanes // self.group) * self.group
 
     def compiled(self, function: Callable[..., Any]) -> jax.stages.Wrapped:
         """A function of a study, compiled by the route that suits its size."""
@@ -196,12 +223,12 @@ def _to_ends(study: Study, loops: Loop, history: bool) -> Runs:
 def _climb(study: Study, loops: Loop, segments: list[Segment] | None) -> Loop:
     """All runs that go on, to their ends; appends what their steps leave behind."""
     program = study.compiled(advance_rows)
-    while len(running := np.flatnonzero(np.asarray(loops.code) == Outcome.RUNNING)):
-        steps = SEGMENT if len(running) <= study.lanes else study.round
-        before, rows = np.asarray(loops.num_steps), np.resize(running, width(study, len(running)))
+    while running := int(np.sum((code := np.asarray(loops.code)) == Outcome.RUNNING)):
+        steps = study.segment if running <= study.lanes else study.round
+        before, rows = np.asarray(loops.num_steps), study.rows(code)
         loops, trace = program(study, loops, rows, steps)
         if segments is not None:
-            mine = rows[: len(running)]
+            mine = rows[:running]
             segments.append(_segment(mine, np.asarray(loops.num_steps)[mine] - before[mine], trace))
     return loops
 
@@ -215,13 +242,6 @@ def _segment(rows: np.ndarray, taken: np.ndarray, trace: Trace) -> Segment:
     """A segment on the host, without the padding that all its runs have."""
     length = int(np.max(taken, initial=0))
     return Segment(rows, taken, jax.tree.map(lambda leaf: np.asarray(leaf)[:, :length], trace))
-
-
-def width(study: Study, running: int) -> int:
-    """How many lanes to fill: an eighth for the last runs of a study whose passes take longer than
-    another program's compilation."""
-    few = max(1, study.lanes // 8)
-    return few if running <= few and not study.small else study.lanes
 
 
 def begin_all(study: Study) -> Loop:
@@ -260,9 +280,15 @@ def advance_rows(
     """The runs with these rows at most `steps` steps further, a row given twice once."""
 
     def one(loop: Loop) -> tuple[Loop, Trace]:
-        return advance(study.method, study.problem, study.stop, loop, jnp.asarray(steps), SEGMENT)
+        most = jnp.asarray(steps)
+        return advance(study.method, study.problem, study.stop, loop, most, study.segment)
 
-    moved, trace = jax.vmap(one)(jax.tree.map(lambda leaf: leaf[rows], loops))
+    def together(some: Int[Array, " group"]) -> tuple[Loop, Trace]:
+        return jax.vmap(one)(take(loops, some))
+
+    groups = rows.reshape(-1, min(study.group, len(rows)))
+    each = jax.lax.map(together, groups)
+    moved, trace = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), each)
     return jax.tree.map(lambda leaf, new: leaf.at[rows].set(new), loops, moved), trace
 
 
