@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -50,6 +51,8 @@ def content_of(path: Path) -> bytes:
 def read_archive(content: bytes, kind: Kind) -> tuple[dict[str, Any], Arrays]:
     """Header and arrays of a file of this kind; ValueError, without its name, for any other."""
     try:
+        if not is_zipfile(io.BytesIO(content)):
+            raise ValueError("it is no npz file, or cut off")
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # a damaged archive raises anything, zlib.error and more

@@ -15,7 +15,6 @@ mixtures, stacked (`path.0`, ...). The run that reads a file says what shapes an
 """
 
 import os
-import re
 import time
 from operator import itemgetter
 from pathlib import Path
@@ -29,6 +28,7 @@ from jax.sharding import Mesh
 
 from jaxmix.archives import Arrays, Kind, content_of, read_archive, tidy, write_archive
 from jaxmix.devices import from_first, several_processes
+from jaxmix.fingerprints import fingerprint
 from jaxmix.inputs import as_count
 from jaxmix.loop import Loop, Outcome, Trace, reopen
 from jaxmix.methods import Method
@@ -63,6 +63,8 @@ class Checkpoint:
         stop: Stop,
         mesh: Mesh | None,
     ):
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"checkpoint must be the path of a file, got {path!r}")
         self.path, self._shared = Path(path), several_processes(mesh)
         self._method, self._stop = method, stop
         self._pace, self._done = 0.0, 0
@@ -166,10 +168,8 @@ def _part(header: dict[str, Any], name: str, kind: type) -> Any:
 
 def described(problem: Problem, method: Method, loop: Loop) -> dict[str, Any]:
     """What tells one run from another, apart from numbers of the data."""
-    with np.printoptions(floatmode="unique", threshold=10**6):
-        written = eqx.tree_pformat(method, width=10**6, short_arrays=False)
     return {
-        "method": re.sub(r" at 0x[0-9a-f]+", "", written),
+        "method": fingerprint(method),
         "mixture": eqx.tree_pformat(loop.evaluation.em_step, width=10**6),
         "fixed": list(problem.fixed),
         "missing": problem.missing,

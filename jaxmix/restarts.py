@@ -25,6 +25,7 @@ from jaxmix.precision import to_jax
 from jaxmix.prior import Prior
 from jaxmix.report.tables import REACHED_WITHIN
 from jaxmix.result import REMEDY, FitFailed, FitResult
+from jaxmix.sources import Source
 from jaxmix.starts import STARTS, check_data, equal_weights
 from jaxmix.stopping import Stop
 from jaxmix.suggestions import unknown
@@ -138,7 +139,8 @@ def fit_restarts(
     """Fit from several starts in one compiled program.
 
     Args:
-        x: data [n d], or anything that `fit` takes.
+        x: data [n d], or anything that `fit` takes but a stream, of which lanes would ask for
+            rows in turn: fit it from one start after another.
         k: number of components.
         method: `EM()` when left out.
         family: as in `initialize`.
@@ -201,6 +203,11 @@ def open_study(
     method = EM() if method is None else method
     stop = Stop() if stop is None else stop
     checks.check_method(method, stop)
+    if isinstance(x, Source):
+        raise TypeError(
+            "many starts at once need all rows in memory, and x is a stream; call fit for each "
+            "start initialize(x, k, seed=...)"
+        )
     num_starts = as_count(num_starts, "num_starts")
     if not isinstance(start, str) or start not in STARTS:
         raise unknown("start", start, STARTS)

@@ -157,7 +157,8 @@ class Streamed(Data):
         """Raise what went wrong with a file as itself, where a compiled program met it."""
         try:
             yield
-        except jax.errors.JaxRuntimeError:
+        except (jax.errors.JaxRuntimeError, ValueError):
+            # A callback's failure comes as either, from one call of a program or another.
             if self.pages.failure is None:
                 raise
             raise self.pages.failure from None

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -16,6 +17,7 @@ from helpers import X
 
 import jaxmix as jm
 from jaxmix import checkpoint, fitting
+from jaxmix.fingerprints import fingerprint
 from jaxmix.methods import Info
 
 START = jm.gaussian_mixture([0.5, 0.5], [[5.5, -3.0], [6.0, -2.0]], 4.0, "spherical")
@@ -222,6 +224,29 @@ def test_another_setting_is_another_method(file):
     saved_run(file, method=jm.GradientAscent(**adam))
     with pytest.raises(ValueError, match=r"0\.05.*and that of this fit .*0\.06"):
         saved_run(file, method=jm.GradientAscent(**adam | {"learning_rate": 0.06}))
+
+
+def decay(power):
+    return lambda step: 0.05 / (1 + step) ** power
+
+
+LOCAL = {
+    "ready": lambda number: jm.GradientAscent(optax.adam(number)),
+    "schedule": lambda number: jm.GradientAscent(optax.adam, learning_rate=decay(number)),
+    "in a ready one": lambda number: jm.GradientAscent(optax.sgd(decay(number))),
+    "array": lambda number: jm.GradientAscent(optax.sgd(lambda step: np.full((), number))),
+}
+
+
+def test_local_functions_are_told_apart_by_what_they_hold():
+    halves, quarters = ({name: fingerprint(LOCAL[name](n)) for name in LOCAL} for n in (0.5, 0.25))
+    assert not {*halves.values()} & {*quarters.values()}
+    assert halves == {name: fingerprint(LOCAL[name](0.5)) for name in LOCAL}
+    again = "from test_checkpoint import *; [print(fingerprint(LOCAL[n](0.5))) for n in LOCAL]"
+    said = subprocess.run(
+        [sys.executable, "-c", again], cwd=Path(__file__).parent, capture_output=True, text=True
+    )
+    assert said.stdout.splitlines() == [*halves.values()], said.stderr
 
 
 def rewritten(file, header=None, **arrays):

@@ -337,7 +337,7 @@ def test_one_batch_of_all_rows_is_the_method_of_whole_passes(name):
 @every_method
 def test_seeds_repeat_and_numbers_compile_nothing(name):
     method = METHODS[name]
-    first, program = fit(method), compiling.quick_advance()
+    first, program = fit(method), compiling.advance_of(True)
     before = program._cache_size()
     assert_same_runs(first, fit(method), 0)
     others = {

@@ -274,11 +274,16 @@ def test_ranges_lie_within_the_data(tmp_path, wrong):
         data.stream(tmp_path / "some.npy").rows(*wrong)
 
 
-def test_a_file_that_shrinks_is_noticed(tmp_path):
-    write_npy(tmp_path / "some.npy", X)
-    stream = data.stream(tmp_path / "some.npy")
-    write_npy(tmp_path / "some.npy", X[:5])
-    with pytest.raises(ValueError, match="has become shorter"):
+@pytest.mark.parametrize("change", ["shrinks", "replaced", "removed"])
+def test_a_file_that_changes_is_noticed(tmp_path, change):
+    file = tmp_path / "some.npy"
+    write_npy(file, X)
+    stream = data.stream(file)
+    stream.rows(0, N)
+    file.rename(tmp_path / "kept.npy")
+    if change != "removed":
+        write_npy(file, X[:5] if change == "shrinks" else 2 * X)
+    with pytest.raises(ValueError, match="has changed since it was opened"):
         stream.rows(0, N)
 
 

@@ -145,7 +145,10 @@ def advice(checkpoint: Any) -> str:
     """How to go on after a process was lost."""
     if checkpoint is None:
         return "with --checkpoint FILE the same command would have gone on from there"
-    return f"the same command goes on from --checkpoint {checkpoint}"
+    return (
+        f"the same command goes on from --checkpoint {checkpoint}, or begins anew if that was not "
+        "written yet"
+    )
 
 
 @contextlib.contextmanager

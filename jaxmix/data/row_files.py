@@ -19,7 +19,7 @@ from jaxmix.inputs import as_floats, check_shape, column_names, refuse_negative
 
 
 class RowFile(ABC):
-    """An open file of n rows.
+    """A file of n rows, which stays as it was when it was opened.
 
     Args:
         path: the file, for messages.
@@ -30,6 +30,7 @@ class RowFile(ABC):
 
     def __init__(self, path: Path, names: tuple[str, ...], texts: tuple[str, ...], length: int):
         self.path, self.names, self.texts, self.length = path, names, texts, length
+        self._version = _version(path)
 
     @abstractmethod
     def parts(self, start: int, stop: int, names: Sequence[str]) -> list[np.ndarray]:
@@ -48,6 +49,7 @@ class RowFile(ABC):
         self, start: int, stop: int, names: Sequence[str], missing: bool = False
     ) -> Float[np.ndarray, "m d"]:
         """Rows of some columns as floats, checked as any data are, with messages in place."""
+        self._check_unchanged()
         places = [(self.names.index(name), name) for name in names]
         parts = self.parts(start, stop, names)
         return np.ascontiguousarray(as_floats(parts, places, self.path.name, missing, start))
@@ -57,6 +59,19 @@ class RowFile(ABC):
         weights = self.rows(start, stop, (name,))[:, 0].astype(np.float64)
         refuse_negative(weights, f"sample_weights of {self.path.name}", start)
         return weights
+
+    def _check_unchanged(self) -> None:
+        if _version(self.path) != self._version:
+            raise ValueError(f"{self.path} has changed since it was opened; open it again")
+
+
+def _version(path: Path) -> tuple[int, ...] | None:
+    """What tells a file from one that takes its place, or from itself once written to."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class NpyRows(RowFile):
@@ -95,6 +110,11 @@ class NpyRows(RowFile):
         super().__init__(path, names or column_names(self._shape[1]), (), self._shape[0])
         if file is not None:
             weakref.finalize(self, file.close)
+
+    def _check_unchanged(self) -> None:
+        # A temporary file is this object's own, whatever becomes of the one that it was made from.
+        if self._file is None:
+            super()._check_unchanged()
 
     def parts(self, start: int, stop: int, names: Sequence[str]) -> list[np.ndarray]:
         n, d = self._shape
