@@ -91,7 +91,7 @@ def test_two_processes_of_which_one_is_killed_find_the_bits_of_one(folder, monke
     assert (job.returncode, said) == (1, "")
     assert complaint == (
         "jaxmix: process 1 of 2 was ended by SIGKILL, and the others with it; the same command "
-        "goes on from --checkpoint two.npz\n"
+        "goes on from --checkpoint two.npz, or begins anew if that was not written yet\n"
     )
     assert 5 <= steps_in(folder / "two.npz") < 50
     # Five blocks, and one of padding that makes them equal.
