@@ -28,13 +28,13 @@ from jax.sharding import Mesh
 
 from jaxmix.archives import Arrays, Kind, content_of, read_archive, tidy, write_archive
 from jaxmix.devices import from_first, several_processes
-from jaxmix.fingerprints import fingerprint
 from jaxmix.inputs import as_count
 from jaxmix.loop import Loop, Outcome, Trace, reopen
 from jaxmix.methods import Method
 from jaxmix.mixture import Mixture
 from jaxmix.precision import agree
 from jaxmix.problem import Problem
+from jaxmix.signatures import signature
 from jaxmix.stopping import Stop
 
 KIND = Kind("jaxmix checkpoint", 1, of="a checkpoint", writer="fit")
@@ -169,7 +169,7 @@ def _part(header: dict[str, Any], name: str, kind: type) -> Any:
 def described(problem: Problem, method: Method, loop: Loop) -> dict[str, Any]:
     """What tells one run from another, apart from numbers of the data."""
     return {
-        "method": fingerprint(method),
+        "method": signature(method),
         "mixture": eqx.tree_pformat(loop.evaluation.em_step, width=10**6),
         "fixed": list(problem.fixed),
         "missing": problem.missing,

@@ -17,7 +17,7 @@ import numpy as np
 from jaxmix.methods import Method
 
 
-def fingerprint(method: Method) -> str:
+def signature(method: Method) -> str:
     """The method with its settings, and a digest of all its parts where a function is local."""
     written = _written(method)
     if not re.search("<locals>|<lambda>", written):

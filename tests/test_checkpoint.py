@@ -17,8 +17,8 @@ from helpers import X
 
 import jaxmix as jm
 from jaxmix import checkpoint, fitting
-from jaxmix.fingerprints import fingerprint
 from jaxmix.methods import Info
+from jaxmix.signatures import signature
 
 START = jm.gaussian_mixture([0.5, 0.5], [[5.5, -3.0], [6.0, -2.0]], 4.0, "spherical")
 STOP = jm.Stop("gap", 1e-20, 7)
@@ -239,10 +239,10 @@ LOCAL = {
 
 
 def test_local_functions_are_told_apart_by_what_they_hold():
-    halves, quarters = ({name: fingerprint(LOCAL[name](n)) for name in LOCAL} for n in (0.5, 0.25))
+    halves, quarters = ({name: signature(LOCAL[name](n)) for name in LOCAL} for n in (0.5, 0.25))
     assert not {*halves.values()} & {*quarters.values()}
-    assert halves == {name: fingerprint(LOCAL[name](0.5)) for name in LOCAL}
-    again = "from test_checkpoint import *; [print(fingerprint(LOCAL[n](0.5))) for n in LOCAL]"
+    assert halves == {name: signature(LOCAL[name](0.5)) for name in LOCAL}
+    again = "from test_checkpoint import *; [print(signature(LOCAL[n](0.5))) for n in LOCAL]"
     said = subprocess.run(
         [sys.executable, "-c", again], cwd=Path(__file__).parent, capture_output=True, text=True
     )
