@@ -82,6 +82,24 @@ product = partial(jnp.matmul, precision=Precision.HIGHEST)
 """A matrix product in all digits of its precision, also where a device has a quicker one."""
 
 
+@jax.custom_jvp
+def logarithm(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    r"""$\log x$ of positive numbers in the range of float32, several at a time.
+
+    XLA computes a logarithm in float64 number by number on a CPU, at four times the price of an
+    exponential. Here one in float32, $y$, is corrected by a step of Halley's method for $e^y = x$,
+    $y + 2 (x - e^y) / (x + e^y)$, which triples its digits.
+    """
+    if x.dtype != jnp.float64:
+        return jnp.log(x)
+    near = jnp.log(x.astype(jnp.float32)).astype(x.dtype)
+    exponential = jnp.exp(near)
+    return near + 2 * (x - exponential) / (x + exponential)
+
+
+logarithm.defjvps(lambda tangent, _, x: tangent / x)
+
+
 def excess(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     r"""$u - \log(1 + u) \ge 0$ to full relative accuracy, also where both terms agree.
 

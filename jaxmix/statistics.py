@@ -23,6 +23,7 @@ from jaxmix.families.base import (
     Recentered,
     linear_expectation,
 )
+from jaxmix.numerics import logarithm
 
 Table = Float[Array, "k f"]
 Origins = Float[Array, "k d"] | None
@@ -39,7 +40,7 @@ def soft(logits: Float[Array, "k rows"]) -> tuple[Float[Array, " rows"], Float[A
     largest = jax.lax.stop_gradient(jnp.max(logits, axis=0))
     exponentials = jnp.exp(logits - largest)
     totals = jnp.sum(exponentials, axis=0)
-    return largest + jnp.log(totals), exponentials / totals
+    return largest + logarithm(totals), exponentials / totals
 
 
 def hard(logits: Float[Array, "k rows"]) -> tuple[Float[Array, " rows"], Float[Array, "k rows"]]:

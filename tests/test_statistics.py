@@ -22,7 +22,7 @@ from jaxmix import numerics
 from jaxmix.blocks import GROUPS, in_blocks, layout
 from jaxmix.clustering import squared_distances
 from jaxmix.families.full import Full
-from jaxmix.numerics import excess
+from jaxmix.numerics import excess, logarithm
 from jaxmix.problem import build_problem
 from jaxmix.sources import InMemory, in_memory, survey
 
@@ -260,6 +260,25 @@ def test_excess_keeps_its_digits_where_its_two_forms_meet(u):
     np.testing.assert_allclose(float(excess(jnp.asarray(u))), float(exact), rtol=1e-14)
     slope = jax.grad(excess)(jnp.asarray(u))
     np.testing.assert_allclose(slope, u / (1 + u), rtol=1e-13)
+
+
+@settings(deadline=None)
+@given(exponent=st.floats(-37, 38))
+def test_logarithms_of_many_numbers_have_all_their_digits(exponent):
+    x = 10.0**exponent
+    of = logarithm, jax.grad(logarithm), jax.grad(jax.grad(logarithm))
+    with mpmath.workdps(50):
+        exact = float(mpmath.log(mpmath.mpf(x))), 1 / x, -1 / x**2
+    for ours, wanted, least in zip(of, exact, (2e-16, 0, 0), strict=True):
+        np.testing.assert_allclose(float(ours(jnp.asarray(x))), wanted, rtol=4e-16, atol=least)
+
+
+@pytest.mark.parametrize("x", [1.0, 1 + 1e-15, 1 + 1e-7, 2.0, np.nan, np.inf])
+def test_logarithms_near_zero_and_of_no_number(x):
+    with mpmath.workdps(50):
+        exact = float(mpmath.log(mpmath.mpf(x)))
+    ours = float(logarithm(jnp.asarray(x)))
+    np.testing.assert_allclose(ours, exact if x < np.inf else np.nan, rtol=0, atol=3e-16)
 
 
 @pytest.mark.parametrize("family", ["full", "tied"])
