@@ -6,17 +6,15 @@ What the header says, and which arrays belong to it, is for those to know who wr
 
 import io
 import json
-import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 from zipfile import is_zipfile
 
 import numpy as np
 
 from jaxmix.inputs import as_count
+from jaxmix.whole_files import write_whole
 
 Arrays = dict[str, np.ndarray]
 
@@ -37,7 +35,7 @@ def write_archive(path: Path, kind: Kind, header: Mapping[str, Any], arrays: Arr
     known = json.dumps({"format": kind.format, "version": kind.version, **header})
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, header=np.array(known), **arrays)
-    _write(path, content.getvalue())
+    write_whole(path, content.getvalue())
 
 
 def content_of(path: Path) -> bytes:
@@ -72,27 +70,3 @@ def _header(entry: np.ndarray | None, kind: Kind) -> dict[str, Any]:
     if version > kind.version:
         raise ValueError(f"it has version {version}, newer than {kind.version}; update jaxmix")
     return header
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole: under another name first, and then in its place."""
-    unfinished = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        try:
-            with unfinished.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise ValueError(f"cannot write to {path}: {error.strerror}") from None
-
-
-def tidy(path: Path) -> None:
-    """Remove what kills have left of writings of this file."""
-    left = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{32}}")
-    for file in path.parent.iterdir():
-        if left.fullmatch(file.name):
-            file.unlink(missing_ok=True)

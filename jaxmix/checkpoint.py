@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxmix.archives import Arrays, Kind, content_of, read_archive, tidy, write_archive
+from jaxmix.archives import Arrays, Kind, content_of, read_archive, write_archive
 from jaxmix.devices import from_first, several_processes
 from jaxmix.inputs import as_count
 from jaxmix.loop import Loop, Outcome, Trace, reopen
@@ -36,6 +36,7 @@ from jaxmix.precision import agree
 from jaxmix.problem import Problem
 from jaxmix.signatures import signature
 from jaxmix.stopping import Stop
+from jaxmix.whole_files import tidy
 
 KIND = Kind("jaxmix checkpoint", 1, of="a checkpoint", writer="fit")
 

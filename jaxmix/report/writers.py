@@ -14,6 +14,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from jaxmix.whole_files import write_whole
+
 MISSING = "-"
 
 Cell = str | float | int | None
@@ -38,7 +40,7 @@ def nulls(value: Any) -> Any:
 
 
 def write_files(texts: Mapping[str, str | bytes], folder: str | Path) -> list[str]:
-    """Write files by their names into a folder, which is made if it does not exist.
+    """Write files by their names, each whole, into a folder, which is made if it does not exist.
 
     Returns:
         The names. Files of the same names are replaced.
@@ -50,7 +52,7 @@ def write_files(texts: Mapping[str, str | bytes], folder: str | Path) -> list[st
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name, content in texts.items():
             encoded = content.encode("utf-8") if isinstance(content, str) else content
-            Path(folder, name).write_bytes(encoded)
+            write_whole(Path(folder, name), encoded)
     except OSError as error:
         raise ValueError(f"cannot write to {folder}: {error.strerror}") from error
     return list(texts)
