@@ -1,11 +1,12 @@
 """jaxmix: one mixture model, fitted by EM and by gradient ascent, compared fairly.
 
-Public names load their modules on first use, so that importing the package costs nothing
-(PEP 562); the contract is the table below.
+Public names load their modules on first use, so that importing the package costs nothing; the
+contract is the table below.
 """
 
-from importlib import import_module
-from typing import Any
+from itertools import chain
+
+from jaxmix.first_use import on_first_use
 
 __version__ = "0.1.0"
 
@@ -49,22 +50,15 @@ _HOMES = {
         "maximum_likelihood",
     ),
 }
-_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 _NAMESPACES = (
     *("autodiff", "data", "density", "dual", "families", "inference", "plot", "race"),
     *("report", "scores", "sklearn", "teaching"),
 )
 
 # A star import asks for no optional extra.
-__all__ = sorted({*_MODULE_OF, *_NAMESPACES} - {"sklearn"})
+__all__ = sorted({*chain(*_HOMES.values()), *_NAMESPACES} - {"sklearn"})
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        return getattr(import_module(f"jaxmix.{_MODULE_OF[name]}"), name)
-    if name in _NAMESPACES:
-        return import_module(f"jaxmix.{name}")
-    raise AttributeError(f"module 'jaxmix' has no attribute {name!r}")
+__getattr__ = on_first_use(__name__, _HOMES, _NAMESPACES)
 
 
 def __dir__() -> list[str]:

@@ -213,7 +213,7 @@ def test_help_names_the_subcommands_and_imports_no_jax():
 
 def test_the_default_methods_are_those_of_the_race():
     from jaxmix.cli.compare import Compare
-    from jaxmix.race.contenders import DEFAULT
+    from jaxmix.race.named_methods import DEFAULT
 
     assert Compare().methods == DEFAULT
 

@@ -12,7 +12,7 @@ import jaxmix as jm
 from jaxmix.cli.compare import show
 from jaxmix.cli.main import main
 from jaxmix.race.comparison import recorded_steps
-from jaxmix.race.contenders import contenders
+from jaxmix.race.named_methods import contenders
 
 HEAVYBALL = Path(__file__).parents[1] / "notes/examples/heavyball.py"
 METHODS = f"em, lbfgs, adam(gradient='autodiff'), adam, sgd, {HEAVYBALL}:Heavyball"

@@ -19,7 +19,7 @@ from jaxmix import compiling
 from jaxmix.blocks import in_blocks
 from jaxmix.loop import Outcome
 from jaxmix.methods.batches import epoch_key, in_batches, over_batches, over_parts
-from jaxmix.race.contenders import contenders
+from jaxmix.race.named_methods import contenders
 
 FAMILY, RIDGE = "full", PROBLEMS["penalized"]["ridge"]
 START = helpers.start_of(FAMILY)

@@ -17,7 +17,7 @@ from jaxmix.inference import StandardErrors
 from jaxmix.inputs import as_count
 from jaxmix.loop import Outcome
 from jaxmix.methods import Method
-from jaxmix.race.contenders import Contender, contenders
+from jaxmix.race.named_methods import Contender, contenders
 from jaxmix.report.tables import REACHED_WITHIN
 from jaxmix.restarts import RestartResults, fit_restarts
 from jaxmix.result import FitResult

@@ -1,6 +1,15 @@
 """Comparing methods: the same data, starts, objective, stopping rule and accounting for each."""
 
-from jaxmix.race.comparison import compare
-from jaxmix.race.contenders import Contender, contenders
+from itertools import chain
 
-__all__ = ["Contender", "compare", "contenders"]
+from jaxmix.first_use import on_first_use
+
+_HOMES = {"comparison": ("compare",), "named_methods": ("Contender", "contenders")}
+
+__all__ = sorted(chain(*_HOMES.values()))
+
+__getattr__ = on_first_use(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return __all__

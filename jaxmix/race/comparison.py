@@ -21,7 +21,7 @@ from jaxmix.inputs import as_count
 from jaxmix.loop import Outcome
 from jaxmix.matching import covariance_matrices, distance, match
 from jaxmix.mixture import Mixture
-from jaxmix.race.contenders import Contender, contenders
+from jaxmix.race.named_methods import Contender, contenders
 from jaxmix.race.two_means import two_means
 from jaxmix.result import FitResult
 from jaxmix.scores import adjusted_rand_index, confusion

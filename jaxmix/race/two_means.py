@@ -13,7 +13,7 @@ from jaxmix.constructors import gaussian_mixture
 from jaxmix.data import Table, standardize
 from jaxmix.fitting import fit
 from jaxmix.mixture import Mixture
-from jaxmix.race.contenders import Contender
+from jaxmix.race.named_methods import Contender
 from jaxmix.starts import initialize
 from jaxmix.stopping import Stop
 

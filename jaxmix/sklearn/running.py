@@ -20,7 +20,7 @@ from jaxmix.methods.em import EMState
 from jaxmix.mixture import Mixture, natural_table
 from jaxmix.posing import pose
 from jaxmix.problem import Evaluation, Problem
-from jaxmix.race.contenders import contenders
+from jaxmix.race.named_methods import contenders
 from jaxmix.sklearn.parameters import ILL_DEFINED, Parameters, as_mixture, in_users_units
 from jaxmix.sklearn.updates import stepwise_update
 from jaxmix.sources import InMemory, survey

@@ -4,18 +4,16 @@ notes/teaching.md builds a lecture from it. Modules load on first use, so that a
 imports only NumPy.
 """
 
-from importlib import import_module
-from typing import Any
+from itertools import chain
 
-_MODULE_OF = {"check": "exercises", "check_file": "exercises", "quantize": "quantizing"}
-_MODULES = ("bounds", "clusters", "demonstrations", "exercises", "means_only", "mixtures")
+from jaxmix.first_use import on_first_use
 
-__all__ = sorted([*_MODULE_OF, *_MODULES, "quantizing"])
+_HOMES = {"exercises": ("check", "check_file"), "quantizing": ("quantize",)}
+_MODULES = (
+    *("bounds", "clusters", "demonstrations", "exercises", "means_only", "mixtures"),
+    "quantizing",
+)
 
+__all__ = sorted([*chain(*_HOMES.values()), *_MODULES])
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        return getattr(import_module(f"jaxmix.teaching.{_MODULE_OF[name]}"), name)
-    if name in __all__:
-        return import_module(f"jaxmix.teaching.{name}")
-    raise AttributeError(f"module 'jaxmix.teaching' has no attribute {name!r}")
+__getattr__ = on_first_use(__name__, _HOMES, _MODULES)
