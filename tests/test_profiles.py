@@ -1,11 +1,16 @@
-"""Statistics of comparisons by hand, by simulation and by invariants."""
+"""Statistics of comparisons by hand, by SciPy, by every resample there is, and by invariants."""
+
+import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from scipy.optimize import lsq_linear
+from scipy.stats import binomtest, bootstrap
 
+from jaxmix.race.intervals import cost_model, median_band, wilson_interval
 from jaxmix.race.profiles import (
     carried,
     cost_to_reach,
@@ -16,7 +21,7 @@ from jaxmix.race.profiles import (
 )
 
 INF, NAN = np.inf, np.nan
-quickly = settings(max_examples=40, deadline=None)
+quickly = settings(max_examples=25, deadline=None)
 COSTS = st.one_of(st.sampled_from([0.0, 1.0, 2.0, INF]), st.floats(1e-3, 1e3))
 TABLES = arrays(float, array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=5), elements=COSTS)
 
@@ -58,7 +63,7 @@ def test_a_step_function_holds_between_and_beyond_its_points():
 def test_a_target_is_reached_at_the_first_cost_whose_lowest_carried_gap_meets_it(points):
     costs = sorted(cost for cost, _ in points)
     gaps = np.minimum.accumulate([float(gap) for _, gap in points])
-    for target in range(-1, 11):
+    for target in (-1, 0, 3, 8, 10):
         reached = cost_to_reach(costs, gaps, [target])[0]
         meets = carried(costs, gaps, np.arange(10)) <= target
         assert reached == (np.argmax(meets) if meets.any() else INF)
@@ -167,6 +172,125 @@ def test_performance_profiles_are_their_definition(costs, tau):
     np.testing.assert_array_equal(shares[:, step - 1] if step else np.zeros(len(costs)), meant)
 
 
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+@pytest.mark.parametrize("trials", [1, 2, 7, 1000])
+def test_wilson_intervals_are_those_of_scipy(trials, level):
+    for successes in {0, 1, trials // 3, trials - 1, trials}:
+        theirs = binomtest(successes, trials).proportion_ci(level, method="wilson")
+        ours = wilson_interval(np.int64(successes), np.int64(trials), level)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
+        assert 0 <= ours[0] < ours[1] <= 1
+        # successes and failures change places
+        mirrored = wilson_interval(trials - successes, trials, level)
+        np.testing.assert_allclose(mirrored, (1 - ours[1], 1 - ours[0]), atol=1e-14)
+
+
+def test_wilson_intervals_by_hand_and_at_their_ends():
+    # z of .6826894921370859 is 1: (2 + .5 -+ sqrt(2 2/4 + .25)) / 5 with 2 of 4
+    half = np.sqrt(1.25) / 5
+    np.testing.assert_allclose(wilson_interval(2, 4, 0.6826894921370859), (0.5 - half, 0.5 + half))
+    assert wilson_interval(0, 0) == (0, 1)
+    for level in (0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999):
+        for trials in (1, 2, 3, 10, 30, 10**9):
+            assert wilson_interval(0, trials, level)[0] == 0
+            assert wilson_interval(trials, trials, level)[1] == 1
+    assert wilson_interval(1, 2, 1 - 2**-53)[0] < 0.01
+
+
+def exact_band(runs, level):
+    """Ends at which the distribution over all n^n resamples passes the tails."""
+    every = list(itertools.product(runs, repeat=len(runs)))
+    medians = np.sort(np.median(every, axis=1))
+    tail = (1 - level) / 2 * len(medians)
+    return medians[int(np.floor(tail))], medians[int(np.ceil(len(medians) - tail)) - 1]
+
+
+@pytest.mark.parametrize(
+    ("runs", "level", "ends"),
+    [
+        # P(median <= smallest) = P(Bin(5, 1/5) >= 3) = .058, P(median <= second) = .317
+        ([5.0, 1.0, 4.0, 2.0, 3.0], 0.8, (2, 4)),
+        ([5.0, 1.0, 4.0, 2.0, 3.0], 0.95, (1, 5)),
+        ([5.0, 1.0, INF, 2.0, 3.0], 0.95, (1, INF)),
+        ([5.0, 1.0, INF, NAN, 3.0], 0.8, (3, INF)),
+        # of 256 resamples 13 have median 1 (three or four 1s), 30 more 1.5; a tail is 25.6
+        ([1.0, 2.0, 4.0, 8.0], 0.8, (1.5, 6.0)),
+        ([1.0, 2.0, 4.0, INF], 0.8, (1.5, INF)),
+        ([7.0, 7.0, 7.0], 0.95, (7, 7)),
+        ([7.0], 0.95, (7, 7)),
+        ([INF], 0.5, (INF, INF)),
+        ([NAN, INF], 0.5, (INF, INF)),
+    ],
+)
+def test_median_bands_are_those_of_all_resamples(runs, level, ends):
+    column = np.nan_to_num(np.array(runs), nan=INF, posinf=INF)
+    assert exact_band(column, level) == ends
+    median, low, high = median_band(np.array(runs)[:, None], level)
+    assert (low[0], high[0]) == ends
+    assert median[0] == np.median(column)
+
+
+def test_a_median_band_is_that_of_scipy():
+    values = np.random.default_rng(0).lognormal(size=(25, 3))
+    theirs = bootstrap(
+        (values,), np.median, n_resamples=9999, method="percentile", confidence_level=0.9, rng=1
+    ).confidence_interval
+    median, low, high = median_band(values, level=0.9, num_resamples=9999)
+    np.testing.assert_array_equal(median, np.median(values, axis=0))
+    # each median is a run; P(median <= 8th) = .030 and P(median <= 9th) = .075 stand off .05
+    np.testing.assert_allclose((low, high), (theirs.low, theirs.high), rtol=1e-12)
+
+
+def test_the_ends_are_the_ranks_that_are_meant():
+    """Of 199 at level .9 the 10th from each end, although 200 (1 - .9) / 2 < 10 in floats."""
+    values = np.random.default_rng(4).normal(size=(40, 1))
+    drawn = np.random.default_rng(7).integers(40, size=(199, 40))
+    medians = np.sort(np.median(values[drawn, 0], axis=1))
+    assert len(set(medians[[8, 9, 10, 188, 189, 190]])) == 6
+    _, low, high = median_band(values, 0.9, 199, seed=7)
+    assert (low[0], high[0]) == (medians[9], medians[189])
+
+
+def test_one_seed_gives_one_band_whatever_stands_beside():
+    values = np.random.default_rng(1).normal(size=(12, 4))
+    bands = np.array(median_band(values, seed=5))
+    np.testing.assert_array_equal(median_band(values, seed=5), bands)
+    np.testing.assert_array_equal(median_band(values[:, 2:3], seed=5), bands[:, 2:3])
+    assert (np.array(median_band(values, num_resamples=20, seed=6)) != bands).any()
+    assert (bands[1] <= bands[2]).all()
+    assert [len(part) for part in median_band(np.empty((3, 0)))] == [0, 0, 0]
+
+
+def test_a_cost_model_by_hand():
+    # means 2 and 5; slope ((-2)(-3) + 2 3) / (4 + 0 + 4) = 1.5; residuals 0 of 2, 5, 8
+    np.testing.assert_allclose(cost_model([0, 2, 4], [2, 5, 8]), (2, 1.5, 0), atol=1e-12)
+    # slope 12/8 again from 2, 6, 8 around 16/3: a = 16/3 - 3; residuals -1/3, 2/3, -1/3
+    line = (7 / 3, 1.5, np.sqrt((1 + 4 + 1) / 9 / 3))
+    np.testing.assert_allclose(cost_model([0, 2, 4], [2, 6, 8]), line, rtol=1e-12)
+    # the best line has a = -1: through the origin, b = (1 0 + 2 2) / (1 + 4); residuals -.8, .4
+    np.testing.assert_allclose(cost_model([1, 2], [0, 2]), (0, 0.8, np.sqrt(0.4)), atol=1e-12)
+    # falling: the mean, residuals 1 and -1
+    np.testing.assert_allclose(cost_model([1, 2], [3, 1]), (2, 0, 1), atol=1e-12)
+    assert cost_model([1, 2], [0, 0]) == (0, 0, 0)
+
+
+@given(
+    arrays(float, 6, elements=st.integers(0, 1000).map(float), unique=True),
+    arrays(float, 6, elements=st.floats(0, 10)),
+    st.sampled_from([1e-6, 1.0, 1e6]),
+)
+@quickly
+def test_a_cost_model_is_the_bounded_least_squares_of_scipy_in_any_units(passes, seconds, unit):
+    a, b, spread = cost_model(passes * 1000, seconds * unit)
+    columns = np.stack([np.ones(6), passes / passes.max()], axis=1)
+    best = lsq_linear(columns, seconds, bounds=(0, np.inf), method="bvls")
+    assert a >= 0
+    assert b >= 0
+    assert spread == pytest.approx(unit * np.sqrt(2 * best.cost / 6), abs=1e-7 * unit)
+    residuals = seconds * unit - a - b * 1000 * passes
+    assert spread == pytest.approx(np.sqrt(np.mean(residuals**2)), abs=1e-7 * unit)
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -191,8 +315,29 @@ def test_performance_profiles_are_their_definition(costs, tau):
             "columns of costs as num_parameters, got 2 and 1",
         ),
         (lambda: data_profile([[1.0]], [0]), r"at least 1, got num_parameters\[0\] = 0"),
+        (lambda: wilson_interval(3, 2), "got 3 and 2"),
+        (lambda: wilson_interval(-1, 2), "successes >= 0, got -1"),
+        (lambda: wilson_interval(0, 0, 1.0), "level must be between 0 and 1"),
+        (lambda: median_band([[1.0]], 0.0), "level must be between 0 and 1"),
+        (lambda: median_band([1.0]), r"values of shape \[runs g\], got \[1\]"),
+        (lambda: median_band(np.empty((0, 3))), "at least one run, got none"),
+        (lambda: median_band([[-INF]]), "gaps, not their logarithms"),
+        (lambda: median_band([[1.0]], num_resamples=0), "num_resamples >= 1, got 0"),
+        (lambda: median_band([[1.0]], seed=-1), "seed >= 0, got -1"),
+        (lambda: cost_model([1, 1], [1.0, 2.0]), r"two different numbers of passes, got \[1.0\]"),
+        (lambda: cost_model([], []), r"two different numbers of passes, got \[\]"),
+        (lambda: cost_model([1, 2], [1.0]), "as many passes as seconds, got 2 and 1"),
+        (lambda: cost_model([1, 2], [1.0, -1.0]), r"seconds\[1\] = -1"),
+        (lambda: cost_model([1, INF], [1.0, 1.0]), r"finite numbers, got passes\[1\] = inf"),
     ],
 )
 def test_bad_numbers_are_named(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_counts_are_whole_numbers():
+    with pytest.raises(TypeError):
+        wilson_interval(1.0, 2)
+    with pytest.raises(TypeError):
+        median_band([[1.0]], seed=0.5)
