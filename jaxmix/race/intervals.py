@@ -12,7 +12,7 @@ from scipy.optimize import nnls
 from scipy.special import ndtri
 
 from jaxmix.inputs import as_count, as_level
-from jaxmix.race.entries import as_costs, as_numbers, check_lengths, refuse
+from jaxmix.race.refusals import as_costs, as_numbers, check_lengths, refuse
 
 
 def wilson_interval(

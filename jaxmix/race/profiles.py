@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jaxmix.race.entries import as_costs, as_numbers, check_lengths, refuse
+from jaxmix.race.refusals import as_costs, as_numbers, check_lengths, refuse
 
 
 def cost_to_reach(costs: Any, gaps: Any, targets: Any) -> Float[np.ndarray, " m"]:
