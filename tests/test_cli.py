@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxmix.cli import cache
-from jaxmix.cli.cache import ENABLED, FOLDER, keep_compiled
+from jaxmix.cli.cache import ENABLED, FOLDER, keep_compiled, kept
 from jaxmix.cli.main import main
 
 FAITHFUL = "eruptions,waiting,kind,mixed\n" + "\n".join(
@@ -255,3 +255,15 @@ def test_the_older_half_of_too_many_programs_goes(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "LARGEST", 27)
     keep_compiled(environment)
     assert sorted(path.name for path in folder.iterdir()) == ["2-cache", "3-cache"]
+
+
+def test_what_is_kept_of_programs_is_told_without_making_a_folder(tmp_path):
+    mine, home = {FOLDER: str(tmp_path)}, {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    assert kept(home)[0] is True
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "one-cache").write_bytes(b"program")
+    assert kept(mine) == (True, str(tmp_path), 1, 7)
+    assert kept(mine | {ENABLED: "no"}) == (False, str(tmp_path), 1, 7)
+    assert kept({FOLDER: ""}) == (False, "", 0, 0)
+    assert kept({FOLDER: "gs://bucket/programs"})[0] is True
+    assert kept({FOLDER: str(tmp_path / "one-cache" / "below")})[0] is False
