@@ -18,6 +18,7 @@ from jaxmix.cli.check import Check
 from jaxmix.cli.compare import Compare
 from jaxmix.cli.complete import Complete
 from jaxmix.cli.demo import Demo
+from jaxmix.cli.doctor import Doctor
 from jaxmix.cli.fit import Fit
 from jaxmix.cli.quantize import Quantize
 from jaxmix.cli.select import Select
@@ -30,6 +31,7 @@ COMMANDS = {
     "demo": Demo,
     "check": Check,
     "quantize": Quantize,
+    "doctor": Doctor,
 }
 """Subcommands by name."""
 
@@ -41,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
         command = _parse(sys.argv[1:] if arguments is None else list(arguments))
-        keep_compiled()
+        if not isinstance(command, Doctor):  # which leaves nothing behind
+            keep_compiled()
         return command.run() or 0
     except (ValueError, TypeError) as error:
         return _complain(str(error))
