@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from jaxmix.circumstances import circumstances, fingerprint
-from jaxmix.data import Table, standardize
+from jaxmix.data import Table
 from jaxmix.families import STRUCTURES
 from jaxmix.fitting import fit
 from jaxmix.inputs import as_count
@@ -23,6 +23,7 @@ from jaxmix.matching import covariance_matrices, distance, match
 from jaxmix.mixture import Mixture
 from jaxmix.race.named_methods import Contender, contenders
 from jaxmix.race.two_means import two_means
+from jaxmix.race.units import Units, standardized
 from jaxmix.result import FitResult
 from jaxmix.scores import adjusted_rand_index, confusion
 from jaxmix.starts import initialize
@@ -39,18 +40,6 @@ REPEATS = 3
 """Timed runs, of which the median counts, where one takes less than a second."""
 
 Say = Callable[[str], None]
-
-
-class Units(NamedTuple):
-    """The map from standardized columns to the user's units, z -> scale z + center."""
-
-    center: np.ndarray
-    scale: np.ndarray
-
-    def mixture(self, fitted: Mixture) -> Mixture:
-        """A mixture of standardized columns, in the user's units."""
-        scale = self.scale[0] if fitted.family.name == "spherical" else self.scale
-        return fitted.affine(scale, self.center)
 
 
 class Run(NamedTuple):
@@ -101,8 +90,7 @@ def compare(
     stop, methods = stop or Stop(max_steps=5000), methods or contenders()
     as_count(num_starts, "num_starts")
     _check(table, methods, family)
-    z, center, scale = standardize(table.x, family == "spherical", table.sample_weights)
-    units = Units(center, scale)
+    z, units = standardized(table, family)
     starts = [
         initialize(z, k, family, seed=seed + j, sample_weights=table.sample_weights)
         for j in range(num_starts)
@@ -207,13 +195,8 @@ def _best(runs: list[Run]) -> Run:
     return max(usable or runs, key=lambda run: float(run.result.log_likelihood))
 
 
-def _shift(run: Run, units: Units) -> float:
-    """What the standardization adds to every log-likelihood, the logarithm of its Jacobian."""
-    return -float(run.result.total) * float(np.sum(np.log(units.scale)))
-
-
 def _log_likelihood(run: Run, units: Units) -> float:
-    return float(run.result.log_likelihood) + _shift(run, units)
+    return float(run.result.log_likelihood) + units.shift(float(run.result.total))
 
 
 def _row(run: Run, units: Units, reference: Mixture, table: Table) -> dict[str, Any]:
@@ -247,10 +230,11 @@ def _trace(run: Run, units: Units) -> dict[str, Any]:
     """Objective, gap, passes and seconds after every step; a pass is taken to last the same."""
     passes = np.asarray(run.result.pass_history)
     seconds = run.run_seconds * passes / max(int(passes[-1]), 1)
+    shift = units.shift(float(run.result.total))
     return {
         "method": run.contender.title,
         "start": run.start,
-        "objective": (np.asarray(run.result.history) + _shift(run, units)).tolist(),
+        "objective": (np.asarray(run.result.history) + shift).tolist(),
         "gap": np.asarray(run.result.gap_history).tolist(),
         "passes": passes.tolist(),
         "seconds": seconds.tolist(),

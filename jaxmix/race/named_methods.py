@@ -28,6 +28,7 @@ from jaxmix.methods import (
     OnlineEM,
     StochasticGradient,
 )
+from jaxmix.methods.optimizers import Optimizer
 from jaxmix.suggestions import unknown
 from jaxmix.user_files import defined_in
 
@@ -137,21 +138,38 @@ def _contender(text: str) -> Contender:
         raise ValueError(
             f"cannot read the method {text!r}; write NAME, NAME(setting=1) or FILE:NAME"
         )
-    settings = _settings(text, matched["call"] or "()")
-    name = matched["name"].lower().replace("-", "")
-    if matched["file"]:
-        method = _build(_user_class(matched["file"], matched["name"]), matched["name"], settings)
-    elif name in KINDS:
-        method = _build(KINDS[name], name, settings)
-    elif name.removeprefix(MINIBATCH) in OPTIMIZERS:
-        optimizer = name.removeprefix(MINIBATCH)
-        kind = GradientAscent if optimizer == name else StochasticGradient
-        method = kind(getattr(optax, optimizer), **{**RATES.get(optimizer, {}), **settings})
-    else:
-        known = (*KINDS, *OPTIMIZERS, f"{MINIBATCH}-adam", "FILE.py:Class")
-        raise unknown("method", matched["name"], known)
-    written = name + (matched["call"] or "") if not matched["file"] else text
-    return Contender(TITLES.get(written.replace('"', "'"), text), _words(method, settings), method)
+    settings, file = _settings(text, matched["call"] or "()"), matched["file"]
+    method = method_named(matched["name"], settings, file)
+    written = text if file else _squeezed(matched["name"]) + (matched["call"] or "")
+    title = TITLES.get(written.replace('"', "'"), text)
+    return Contender(title, in_words(method), method)
+
+
+def _squeezed(name: str) -> str:
+    return name.lower().replace("-", "")
+
+
+def method_named(name: str, settings: dict[str, Any], file: str | None = None) -> Method:
+    """A method of the kit, an optax optimizer, or a class of a user's file.
+
+    Args:
+        name: as in `contenders`.
+        settings: of the method or its optimizer, by name.
+        file: path of the user's file that defines the class.
+
+    Raises:
+        ValueError: for an unknown name or setting, with a suggestion.
+    """
+    if file is not None:
+        return _build(_user_class(file, name), name, settings)
+    plain = _squeezed(name)
+    if plain in KINDS:
+        return _build(KINDS[plain], plain, settings)
+    optimizer = plain.removeprefix(MINIBATCH)
+    if optimizer not in OPTIMIZERS:
+        raise unknown("method", name, (*KINDS, *OPTIMIZERS, f"{MINIBATCH}-adam", "FILE.py:Class"))
+    kind = GradientAscent if optimizer == plain else StochasticGradient
+    return kind(getattr(optax, optimizer), **{**RATES.get(optimizer, {}), **settings})
 
 
 def _settings(text: str, call: str) -> dict[str, Any]:
@@ -174,14 +192,20 @@ def _build(kind: Callable[..., Method], name: str, settings: dict[str, Any]) -> 
     return kind(**settings)
 
 
-def _words(method: Method, settings: dict[str, Any]) -> str:
+def settings_of(method: Method) -> dict[str, Any]:
+    """Every setting that is in force, those of an optimizer among them."""
+    settings = {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}
+    optimizer = settings.get("optimizer")
+    if not isinstance(optimizer, Optimizer):
+        return settings
+    return {**optimizer.settings, **settings, "optimizer": optimizer.name}
+
+
+def in_words(method: Method) -> str:
     """The method with every setting that is in force."""
-    shown = {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}
-    words = [f"{name}={value!r}" for name, value in shown.items() if name != "optimizer"]
-    if isinstance(method, GradientAscent | StochasticGradient):
-        optimizer = method.optimizer
-        inside = [f"{name}={value!r}" for name, value in optimizer.settings.items()]
-        words = [optimizer.name, *inside, *words]
+    settings = settings_of(method)
+    optimizer = [settings.pop("optimizer")] if "optimizer" in settings else []
+    words = [*map(str, optimizer), *(f"{name}={value!r}" for name, value in settings.items())]
     return f"{type(method).__name__}({', '.join(words)})"
 
 
