@@ -20,8 +20,12 @@ from jaxmix.cli.complete import Complete
 from jaxmix.cli.demo import Demo
 from jaxmix.cli.doctor import Doctor
 from jaxmix.cli.fit import Fit
+from jaxmix.cli.plan import Plan
 from jaxmix.cli.quantize import Quantize
+from jaxmix.cli.run import Run
 from jaxmix.cli.select import Select
+from jaxmix.cli.status import Status
+from jaxmix.cli.verify import Verify
 
 COMMANDS = {
     "compare": Compare,
@@ -31,6 +35,10 @@ COMMANDS = {
     "demo": Demo,
     "check": Check,
     "quantize": Quantize,
+    "plan": Plan,
+    "run": Run,
+    "status": Status,
+    "verify": Verify,
     "doctor": Doctor,
 }
 """Subcommands by name."""

@@ -1,0 +1,154 @@
+"""`jaxmix run`: make the runs of a study that are missing, in one process or several.
+
+Interrupted runs go on where they were. Other processes may work on the same folder at the same
+time, here or on another machine: each run is made by one of them.
+"""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from jaxmix.suggestions import unknown
+
+if TYPE_CHECKING:
+    from jaxmix.race.planning import Planned
+
+SOME_FAILED, INTERRUPTED = 1, 130
+"""Exit codes."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Make the runs of a study, and go on with those that were interrupted."""
+
+    study: tyro.conf.Positional[Path]
+    """The study's TOML file."""
+
+    preset: str | None = None
+    """Name of one of the study's presets."""
+
+    out: Path | None = None
+    """Folder of its runs; STUDY-runs beside the file when left out."""
+
+    jobs: int = 1
+    """How many processes, or jobs of a cluster; seconds are comparable only among runs of one
+    number."""
+
+    executor: str = "local"
+    """local, slurm, or debug, which makes the jobs of a cluster here."""
+
+    ask: str = ""
+    """What to ask of a cluster, as submitit names it: "timeout_min=120, slurm_partition='long'"."""
+
+    rerun: str = "changed"
+    """What to run again: missing (only what was never run), changed, failed or all."""
+
+    only: str | None = None
+    """Names of the runs to make, separated by commas; all when left out."""
+
+    def run(self) -> int:
+        """Run, say on stderr what is done, and print what came of it."""
+        from jaxmix.cli.studies import folder_of, planned, summary
+        from jaxmix.inputs import as_count
+        from jaxmix.race.planning import FAILED, RERUNS
+
+        jobs = as_count(self.jobs, "jobs")
+        if self.rerun not in RERUNS:
+            raise unknown("rerun", self.rerun, RERUNS)
+        plan = self._chosen(planned(self.study, self.preset, self.out))
+        wanted = [one for one in plan if one.wanted(self.rerun)]
+        if wanted and self.executor != "local":
+            return self._send(wanted, min(jobs, len(wanted)))
+        if jobs > 1 and len(wanted) > 1:
+            code = self._spread(wanted, min(jobs, len(wanted)))
+            if code:
+                return code
+        elif wanted:
+            from jaxmix.race.store import Store
+            from jaxmix.race.working import work
+
+            work(wanted, Store(folder_of(self.study, self.out)), self._files, Meter(len(wanted)))
+        plan = self._chosen(planned(self.study, self.preset, self.out))
+        if self.only is None:
+            print(summary(plan))
+        return SOME_FAILED if any(one.state == FAILED for one in plan) else 0
+
+    @property
+    def _files(self) -> Path:
+        from jaxmix.cli.studies import opened
+
+        return Path(opened(self.study, self.preset).folder)
+
+    def _chosen(self, plan: "list[Planned]") -> "list[Planned]":
+        if self.only is None:
+            return plan
+        names, known = self.only.split(","), {one.entry.name: one for one in plan}
+        for name in names:
+            if name not in known:
+                raise ValueError(f"there is no run {name}; jaxmix plan --format json names all")
+        return [known[name] for name in names]
+
+    def _commands(self, wanted: "list[Planned]", jobs: int, shared: bool) -> list[list[str]]:
+        """Words after `jaxmix` for so many processes, each with a part of these runs first.
+
+        Where the parts are `shared`, each then helps the others with theirs.
+        """
+        names = [one.entry.name for one in wanted]
+        size = -(-len(names) // jobs)
+        words = ["run", str(self.study), f"--rerun={self.rerun}"]
+        words += [] if self.preset is None else [f"--preset={self.preset}"]
+        words += [] if self.out is None else [f"--out={self.out}"]
+        starts = range(0, len(names), size)
+        parts = [names[j:] + names[:j] if shared else names[j : j + size] for j in starts]
+        return [[*words, f"--only={','.join(part)}"] for part in parts]
+
+    def _spread(self, wanted: "list[Planned]", jobs: int) -> int:
+        """Have several processes make these runs."""
+        from jaxmix.cli.processes import environment
+
+        python = [sys.executable, "-P", "-m", "jaxmix.cli.main"]
+        commands = self._commands(wanted, jobs, shared=True)
+        workers = [
+            subprocess.Popen([*python, *words], env=environment(j, len(commands)))
+            for j, words in enumerate(commands)
+        ]
+        try:
+            codes = [worker.wait() for worker in workers]
+        except KeyboardInterrupt:
+            for worker in workers:
+                worker.wait()
+            raise
+        return next((code for code in codes if code not in (0, SOME_FAILED)), 0)
+
+    def _send(self, wanted: "list[Planned]", jobs: int) -> int:
+        """Have a cluster make these runs."""
+        from jaxmix.cli.studies import folder_of
+        from jaxmix.race.cluster import submitted
+
+        commands = self._commands(wanted, jobs, shared=False)
+        logs = folder_of(self.study, self.out) / "jobs"
+        numbers = submitted(commands, self.executor, logs, self.ask)
+        print(f"sent {len(wanted)} runs as jobs {', '.join(numbers)}", file=sys.stderr)
+        return 0
+
+
+class Meter:
+    """Says on stderr which run is being made, and what came of it."""
+
+    def __init__(self, number: int):
+        self._number, self._done = number, 0
+
+    def __call__(self, one: "Planned", manifest: dict[str, Any] | None) -> None:
+        """Told before a run and after it."""
+        from jaxmix.race.entries import titled
+
+        if manifest is None:
+            return
+        self._done += 1
+        entry = one.entry
+        what = f"{entry.problem}, {titled(entry.method, entry.settings)}, seed {entry.seed}"
+        print(f"{self._done}/{self._number} {what}: {manifest['outcome']}", file=sys.stderr)
