@@ -37,7 +37,7 @@ def test_a_study_is_read_with_its_defaults(tmp_path):
 MISTAKES = {
     "unknown key 'titel'; did you mean 'title'": ("title =", "titel ="),
     "unknown key of problems[0] 'kk'": ('"faithful"', '"faithful"\nkk = 2'),
-    "the file has no key 'budget'": ("[budget]\npasses = 3", ""),
+    "the study has no budget": ("[budget]\npasses = 3", ""),
     "budget.passes must be a whole number, got 'many'": ("passes = 3", 'passes = "many"'),
     "budget.passes must be positive, got 0": ("passes = 3", "passes = 0"),
     "budget needs passes or seconds": ("passes = 3", ""),
@@ -45,6 +45,7 @@ MISTAKES = {
     "seeds must be different whole numbers >= 0, got [1, 1]": ("seeds = 2", "seeds = [1, 1]"),
     "seeds must be at least 1, got 0": ("seeds = 2", "seeds = 0"),
     "targets are nats below the reference": ("seeds = 2", "targets = [0.0]"),
+    "the file has no key 'title'": ('title = "least"', ""),
     "unknown precision 'double'": ("seeds = 2", 'precision = "double"'),
     "unknown stop.rule 'gradient'": ("[budget]", '[stop]\nrule = "gradient"\n[budget]'),
     "stop.tol must be positive": ("[budget]", "[stop]\ntol = 0\n[budget]"),

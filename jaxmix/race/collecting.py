@@ -5,6 +5,7 @@ grid cost on them stands beside it. Degenerate runs say nothing of what the best
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,8 @@ def collected(study: Study, plan: Sequence[Planned], store: Store) -> dict[str, 
         "seeds": list(study.all_seeds),
         "tuning_seeds": list(study.tuning_seeds),
         "targets": list(study.targets),
-        "budget": {"passes": study.budget.passes, "seconds": study.budget.seconds},
-        "stop": {"rule": study.stop.rule, "tol": study.stop.tol},
+        "budget": None if study.budget is None else asdict(study.budget),
+        "stop": asdict(study.stop),
         "problems": problems,
         "runs": [*runs, *(run for choice in tuning for run in _chosen(choice, runs))],
         "tuning": tuning,

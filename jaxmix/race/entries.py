@@ -169,7 +169,8 @@ def _track(
     seeds: tuple[int, ...],
 ) -> Iterator[_Draft]:
     """The runs of one method with one choice of settings on one problem."""
-    settings = {**method.settings, **values}
+    settings, budget = {**method.settings, **values}, study.budget
+    assert budget is not None
     title = method.title or _title(method.name, method.settings)
     for seed in seeds:
         told = {"name": method.name, "settings": settings}
@@ -179,7 +180,7 @@ def _track(
             "method": {**told, "signature": _signature(told, study.folder, seed)},
             "seed": seed,
             "precision": study.precision,
-            "budget": asdict(study.budget),
+            "budget": asdict(budget),
             "stop": asdict(study.stop),
         }
         yield _Draft("race", problem.name, title, track, values, config)

@@ -132,9 +132,10 @@ class Study:
     """Everything that a study's file states."""
 
     title: str
-    budget: Budget
     problems: tuple[ProblemSpec, ...]
     methods: tuple[MethodSpec, ...] = ()
+    budget: Budget | None = None
+    """How far methods run; a study of measurements alone has none."""
     measurements: tuple[MeasurementSpec, ...] = ()
     seeds: int | tuple[int, ...] = 10
     precision: str = "float64"
@@ -152,6 +153,8 @@ class Study:
             raise ValueError("the study has no problems; add a [[problems]] table")
         if not self.methods and not self.measurements:
             raise ValueError("the study has no methods; add a [[methods]] table")
+        if self.methods and self.budget is None:
+            raise ValueError("the study has no budget; add a [budget] table")
         seeds_of(self.seeds)
         for target in self.targets:
             if not target > 0:
