@@ -67,6 +67,16 @@ def as_array(values: Any) -> np.ndarray:
     return np.array(values, dtype=float)
 
 
+def rounding(objective: float, dtype: str) -> float:
+    """The power of ten at or above one rounding error of an objective.
+
+    >>> rounding(-1130.26, "float64")
+    1e-12
+    """
+    size = max(abs(objective), 1.0) if np.isfinite(objective) else 1.0
+    return float(10.0 ** np.ceil(np.log10(size * np.finfo(dtype).eps)))
+
+
 def scale_cost(panel: Any, cost: str) -> None:
     """Make the cost logarithmic beyond its smallest step, and linear from there to 0."""
     costs = np.concatenate([np.zeros(0), *(as_array(line.get_xdata()) for line in panel.lines)])

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from jaxmix.report.drawing import as_array, method_look, plain, print_style, scale_cost
+from jaxmix.report.drawing import as_array, method_look, plain, print_style, rounding, scale_cost
 from jaxmix.report.panels import ellipses
 from jaxmix.report.tables import succeeded
 
@@ -48,7 +48,7 @@ def gaps(result: Mapping[str, Any]) -> Figure:
     figure = Figure(figsize=(9.5, 3.6), layout="constrained")
     panels = figure.subplots(1, len(COSTS), sharey=True)
     best = _best_objective(result)
-    floor = _rounding(best, result["dtype"])
+    floor = rounding(best, result["dtype"])
     thin = _thin_if_many(result)
     for trace in result["traces"]:
         missing = _below_best(trace, best, floor)
@@ -74,11 +74,6 @@ def _best_objective(result: Mapping[str, Any]) -> float:
     ]
     values = np.concatenate([np.zeros(0), *seen])
     return float(np.max(values[np.isfinite(values)], initial=-np.inf))
-
-
-def _rounding(best: float, dtype: str) -> float:
-    size = max(abs(best), 1.0) if np.isfinite(best) else 1.0
-    return float(10.0 ** np.ceil(np.log10(size * np.finfo(dtype).eps)))
 
 
 def _thin_if_many(result: Mapping[str, Any]) -> dict[str, Any]:
