@@ -40,7 +40,9 @@ def nulls(value: Any) -> Any:
 
 
 def write_files(texts: Mapping[str, str | bytes], folder: str | Path) -> list[str]:
-    """Write files by their names, each whole, into a folder, which is made if it does not exist.
+    """Write files by their names, each whole, into a folder; it is made if it does not exist.
+
+    Names may have folders before them, which are made as well.
 
     Returns:
         The names. Files of the same names are replaced.
@@ -49,8 +51,8 @@ def write_files(texts: Mapping[str, str | bytes], folder: str | Path) -> list[st
         ValueError: if the folder cannot be written.
     """
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
         for name, content in texts.items():
+            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
             encoded = content.encode("utf-8") if isinstance(content, str) else content
             write_whole(Path(folder, name), encoded)
     except OSError as error:
