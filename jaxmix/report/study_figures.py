@@ -1,0 +1,114 @@
+"""The pictures of a study in print: matplotlib figures, whose files are the same bytes each time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from jaxmix.report.drawing import plain, print_style
+from jaxmix.report.figures import FIXED_METADATA, figure_bytes
+from jaxmix.report.pictures import Axis, Line, Look, Marks, Panel, Picture, broken, placed
+
+MARKERS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "down": "v"}
+ABREAST = 3
+PANEL_INCHES = (3.2, 2.6)
+GREY = Look("", "0.6", (2, 3), "circle", 0.8)
+
+
+@print_style
+def drawn(picture: Picture, people: Sequence[Look]) -> Figure:
+    """A picture as a figure, at most three panels side by side, with who is in it above.
+
+    Args:
+        picture: what to draw.
+        people: the looks of everybody, by number.
+    """
+    columns = min(ABREAST, len(picture.panels))
+    rows = -(-len(picture.panels) // columns)
+    size = (max(columns, 2) * PANEL_INCHES[0], rows * PANEL_INCHES[1] + 0.5)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for panel, place in zip(picture.panels, axes.flat):
+        _draw(place, panel, people)
+    for place in axes.flat[len(picture.panels) :]:
+        place.set_axis_off()
+    handles = [_sample(people[who]) for who in picture.people]
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4) or 1)
+    return figure
+
+
+def figure_files(pictures: Sequence[Picture], people: Sequence[Look]) -> dict[str, bytes]:
+    """All pictures as PNG and PDF, by file name."""
+    return {
+        f"{picture.name}.{file_format}": figure_bytes(figure, file_format)
+        for picture in pictures
+        for figure in [drawn(picture, people)]
+        for file_format in FIXED_METADATA
+    }
+
+
+def _sample(look: Look) -> Line2D:
+    marker = MARKERS[look.shape]
+    return Line2D([], [], label=plain(look.label), marker=marker, markersize=5, **_style(look))
+
+
+def _style(look: Look) -> dict[str, Any]:
+    style = (0, tuple(dash / look.width for dash in look.dashes)) if look.dashes else "-"
+    return {"color": look.color, "linestyle": style, "linewidth": look.width}
+
+
+def _draw(place: Axes, panel: Panel, people: Sequence[Look]) -> None:
+    place.set_title(plain(panel.title))
+    place.set(xlim=(0, 1), ylim=(0, 1), xlabel=plain(panel.x.label), ylabel=plain(panel.y.label))
+    _set_ticks(place.xaxis, panel.x)
+    _set_ticks(place.yaxis, panel.y)
+    for one in panel.series:
+        look = GREY if one.who is None else people[one.who]
+        x, y = placed(panel.x, one.x), placed(panel.y, one.y)
+        ends = [placed(panel.y, end) for end in (one.low, one.high)]
+        if isinstance(one, Line):
+            _draw_line(place, one, x, y, ends, look)
+        else:
+            _draw_marks(place, one, x, y, ends, look)
+
+
+def _set_ticks(axis: Any, scale: Axis) -> None:
+    ticks = scale.ticks()
+    named = [tick for tick in ticks if tick.label]
+    axis.set_ticks([tick.at for tick in named], [_raised(tick.label) for tick in named])
+    axis.set_ticks([tick.at for tick in ticks if not tick.label], minor=True)
+
+
+def _raised(label: str) -> str:
+    """A label whose exponent, if it has one, is set as mathematics."""
+    if "10^" not in label:
+        return plain(label)
+    base, _, exponent = label.rpartition("^")
+    return f"${base.replace('·', chr(92) + 'cdot ')}^{{{exponent}}}$"
+
+
+def _draw_line(
+    place: Axes, one: Line, x: np.ndarray, y: np.ndarray, ends: list[np.ndarray], look: Look
+) -> None:
+    if len(ends[0]):
+        high = np.where(np.isfinite(ends[1]), ends[1], 1.0)
+        there = np.isfinite(ends[0])
+        place.fill_between(x, ends[0], high, where=there, color=look.color, alpha=0.16, linewidth=0)
+    style = _style(look._replace(width=0.8) if one.thin else look)
+    for at, values in broken(x, y):
+        kind = {"drawstyle": "steps-post"} if one.steps else {}
+        place.plot(at, values, clip_on=False, **style, **kind)
+
+
+def _draw_marks(
+    place: Axes, one: Marks, x: np.ndarray, y: np.ndarray, ends: list[np.ndarray], look: Look
+) -> None:
+    if len(ends[0]):
+        place.vlines(x, *ends, color=look.color, linewidth=1.2, clip_on=False)
+    marker, size = ("x", 6) if one.cross else (MARKERS[look.shape], 3 if one.small else 5.5)
+    edge = {"markeredgewidth": 1.5} if one.cross else {"markeredgecolor": "white", "mew": 0.5}
+    style = {"color": look.color, "linestyle": "none", "clip_on": False}
+    place.plot(x, y, marker=marker, markersize=size, **style, **edge)
