@@ -6,7 +6,7 @@ recorded steps from that same result, so that what is seen is what is in result.
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -43,22 +43,45 @@ def page_html(result: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
         images: PNG files by name, as `figure_files` gives them; other files are left out.
     """
     confusion = confusion_table(result)
-    return Template(_asset("page.html")).substitute(
-        title=escape(f"jaxmix comparison: {describe(result)}"),
+    title = f"jaxmix comparison: {describe(result)}"
+    body = Template(asset("comparison.html")).substitute(
         introduction=escape(introduction(result)),
         tables=comparison_table(result).to_html() + (confusion.to_html() if confusion else ""),
-        colors=" ".join(COLORS),
-        player_note=escape(_player_note(result)),
+        player=html_player(_player_note(result)),
         figures="\n".join(
             _html_figure(name.removesuffix(".png"), image)
             for name, image in images.items()
             if name.endswith(".png")
         ),
-        settings=_html_facts(_facts(result)),
-        result=embedded_json(result),
-        css=_asset("page.css"),
-        script=_asset("page.js"),
+        settings=html_facts(_facts(result)),
     )
+    return whole_page(title, body, embedded_json(result), asset("player.js"))
+
+
+def whole_page(title: str, body: str, result: str, script: str, css: str = "") -> str:
+    """A page that opens offline and asks for nothing.
+
+    Args:
+        title: as text.
+        body: HTML below the title.
+        result: JSON for the script, as `script_json` writes it.
+        script: what runs at the end.
+        css: more style beside every page's own.
+    """
+    return Template(asset("page.html")).substitute(
+        title=escape(title), body=body, result=result, css=asset("page.css") + css, script=script
+    )
+
+
+def html_player(note: str, keys: str = "everywhere") -> str:
+    """The player's section: where `player.js` draws.
+
+    Args:
+        note: what its pictures show, as text.
+        keys: "inside" where arrow keys are its own only while it has the focus.
+    """
+    place = {"colors": " ".join(COLORS), "note": escape(note), "keys": keys}
+    return Template(asset("player.html")).substitute(place)
 
 
 def introduction(result: Mapping[str, Any]) -> str:
@@ -66,14 +89,19 @@ def introduction(result: Mapping[str, Any]) -> str:
     data, stop = result["data"], result["stop"]
     num_starts = len({row["start"] for row in result["rows"]})
     starts = "the same start" if num_starts <= 1 else f"the same {num_starts} starts"
-    rule = STOP_RULES[stop["rule"]].format(tol=f"{stop['tol']:g}")
+    rule = stop_rule(stop)
     return (
         f"A mixture of {result['k']} Gaussian components with {result['family']} covariances was "
         f"fitted to {data['name']} ({data['n']} rows; columns {', '.join(data['columns'])}) by "
-        f"{_listed(result['methods'])}, from {starts} (seed {result['seed']}). "
+        f"{listed(result['methods'])}, from {starts} (seed {result['seed']}). "
         f"Every method stops when {rule}, or after {stop['max_steps']} steps. "
         f"{_best_sentence(result)}"
     )
+
+
+def stop_rule(stop: Mapping[str, Any]) -> str:
+    """A stopping rule and its tolerance in words."""
+    return STOP_RULES[stop["rule"]].format(tol=f"{stop['tol']:g}")
 
 
 def _best_sentence(result: Mapping[str, Any]) -> str:
@@ -83,7 +111,8 @@ def _best_sentence(result: Mapping[str, Any]) -> str:
     return f"The best log-likelihood, {best['log_likelihood']:.5f} nats, is {best['method']}'s."
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence."""
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
@@ -107,11 +136,17 @@ def embedded_json(result: Mapping[str, Any]) -> str:
     """
     starts = {path["start"] for path in result["paths"]}
     kept = [trace for trace in result["traces"] if trace["start"] in starts]
-    text = json.dumps(nulls({**result, "traces": kept}), separators=(",", ":"), allow_nan=False)
+    return script_json({**result, "traces": kept})
+
+
+def script_json(value: Any) -> str:
+    """JSON that is safe inside a script element; NaN and infinities are null."""
+    text = json.dumps(nulls(value), separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file that pages are made of."""
     return files("jaxmix.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
@@ -133,7 +168,8 @@ def _facts(result: Mapping[str, Any]) -> dict[str, str]:
             "device": machine, "seed": str(result["seed"])}  # fmt: skip
 
 
-def _html_facts(facts: Mapping[str, str]) -> str:
+def html_facts(facts: Mapping[str, str]) -> str:
+    """Names and values in a table."""
     rows = "\n".join(
         f'<tr><th class="text">{escape(name)}</th><td class="text">{escape(str(fact))}</td></tr>'
         for name, fact in facts.items()

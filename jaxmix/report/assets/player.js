@@ -1,15 +1,26 @@
 "use strict";
-// The player: draws the recorded steps of result.json, one method large and all of them small.
+// The player: draws the recorded steps of a result, one method large and all of them small; of
+// several results, its scenes, one at a time.
 // Ellipses lie at 1 and 2 standard deviations; the outer one carries its geometry in data units.
 
-const COLORS = document.getElementById("player").dataset.colors.split(" ");
+const player = document.getElementById("player");
+const COLORS = player.dataset.colors.split(" ");
 const PLAY_MILLISECONDS = 500;
 
-const result = JSON.parse(document.getElementById("result").textContent);
-const points = result.data.points;
-const oneColumn = result.data.columns.length === 1;
-const bounds = dataBounds();
+const embedded = JSON.parse(document.getElementById("result").textContent);
+const scenes = embedded.scenes || [embedded];
 const state = { path: 0, position: 0, timer: null };
+let result, points, oneColumn, bounds;
+
+function load(scene) {
+  result = scenes[scene];
+  points = result.data.points;
+  oneColumn = result.data.columns.length === 1;
+  bounds = dataBounds();
+  Object.assign(state, { path: 0, position: 0 });
+  const options = result.paths.map((path, index) => new Option(path.method, String(index)));
+  document.getElementById("method").replaceChildren(...options);
+}
 
 function element(name, attributes, parent, text) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -208,9 +219,11 @@ function describeStep(path, position) {
   const same = (trace) => trace.method === path.method && trace.start === path.start;
   const trace = result.traces.find(same) || { objective: [], gap: [] };
   const end = position === path.steps.length - 1 ? " (end)" : "";
-  const objective = numberText(trace.objective[step], (value) => value.toFixed(5));
-  const gap = numberText(trace.gap[step], (value) => (value ? value.toExponential(1) : "0"));
-  return `${path.method}, step ${step}${end} · log-likelihood ${objective} · gap ${gap} nats`;
+  const row = trace.steps ? trace.steps.indexOf(step) : step;
+  const [first, second] = result.measures || ["log-likelihood", "gap"];
+  const objective = numberText(trace.objective[row], (value) => value.toFixed(5));
+  const gap = numberText(trace.gap[row], (value) => (value ? value.toExponential(1) : "0"));
+  return `${path.method}, step ${step}${end} · ${first} ${objective} · ${second} ${gap} nats`;
 }
 
 function drawStage(path) {
@@ -244,6 +257,10 @@ function drawMultiples(step) {
 function draw() {
   const path = result.paths[state.path];
   document.getElementById("method").value = String(state.path);
+  const slider = document.getElementById("position");
+  slider.max = String(lastPosition());
+  slider.value = String(state.position);
+  slider.setAttribute("aria-valuetext", `step ${path.steps[state.position]}`);
   document.getElementById("play").textContent = state.timer ? "pause" : "play";
   document.getElementById("status").textContent = describeStep(path, state.position);
   drawStage(path);
@@ -300,21 +317,33 @@ function byHand(move) {
 
 function onKey(event) {
   const modified = event.altKey || event.ctrlKey || event.metaKey || event.shiftKey;
-  if (modified || event.target.tagName === "SELECT" || !(event.key in KEYS)) return;
+  if (modified || ["SELECT", "INPUT"].includes(event.target.tagName) || !(event.key in KEYS)) return;
   event.preventDefault();
   byHand(KEYS[event.key]);
 }
 
 function begin() {
-  const selector = document.getElementById("method");
-  result.paths.forEach((path, index) => selector.append(new Option(path.method, String(index))));
-  selector.addEventListener("change", () => choose(Number(selector.value)));
+  const chosen = document.getElementById("scene");
+  scenes.forEach((scene, index) => chosen.append(new Option(scene.data.name, String(index))));
+  chosen.parentElement.hidden = scenes.length === 1;
+  chosen.addEventListener("change", () => {
+    pause();
+    load(Number(chosen.value));
+    draw();
+  });
+  document.getElementById("method").addEventListener("change", (event) => choose(Number(event.target.value)));
   for (const move of Object.keys(MOVES)) {
     document.getElementById(move).addEventListener("click", () => byHand(move));
   }
   document.getElementById("play").addEventListener("click", togglePlay);
-  document.addEventListener("keydown", onKey);
+  document.getElementById("position").addEventListener("input", (event) => {
+    pause();
+    go(Number(event.target.value));
+  });
+  // On a long page the keys are the player's only while it has the focus.
+  (player.dataset.keys === "inside" ? player : document).addEventListener("keydown", onKey);
   window.addEventListener("resize", draw);
+  load(0);
   draw();
 }
 
