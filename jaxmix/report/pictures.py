@@ -49,7 +49,7 @@ class Axis(NamedTuple):
             return (values + 0.5) / len(self.names)
         first, last = ENDS * self.zero, 1 - ENDS * bool(self.never)
         with np.errstate(divide="ignore"):
-            low, high, at = self._scaled(np.array([self.low, self.high, 0.0])[:2], values)
+            low, high, at = self._scaled(np.array([self.low, self.high]), values)
         inside = first + (last - first) * np.clip((at - low) / ((high - low) or 1.0), 0.0, 1.0)
         if self.zero:
             inside = np.where(values == 0, 0.0, inside)
@@ -68,7 +68,10 @@ class Axis(NamedTuple):
         ticks = [Tick(float(self.place(value)), label) for value, label in values]
         if self.zero:
             ticks.insert(0, Tick(0.0, "0"))
-        return [*ticks, Tick(1.0, self.never)] if self.never else ticks
+        if self.never:
+            room = [tick if tick.at < 1 - 2 * ENDS else Tick(tick.at) for tick in ticks]
+            ticks = [*room, Tick(1.0, self.never)]
+        return ticks
 
 
 def _decades(low: float, high: float) -> list[tuple[float, str]]:

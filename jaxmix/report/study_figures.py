@@ -36,7 +36,9 @@ def drawn(picture: Picture, people: Sequence[Look]) -> Figure:
     for place in axes.flat[len(picture.panels) :]:
         place.set_axis_off()
     handles = [_sample(people[who]) for who in picture.people]
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4) or 1)
+    longest = max((len(people[who].label) for who in picture.people), default=1)
+    abreast = int(size[0] / (0.8 + 0.075 * longest))
+    figure.legend(handles=handles, loc="outside upper center", ncols=max(1, abreast))
     return figure
 
 
@@ -109,6 +111,6 @@ def _draw_marks(
     if len(ends[0]):
         place.vlines(x, *ends, color=look.color, linewidth=1.2, clip_on=False)
     marker, size = ("x", 6) if one.cross else (MARKERS[look.shape], 3 if one.small else 5.5)
-    edge = {"markeredgewidth": 1.5} if one.cross else {"markeredgecolor": "white", "mew": 0.5}
+    edge = {"mew": 1.5} if one.cross else {"markeredgecolor": "white", "mew": 0.5 * (not one.small)}
     style = {"color": look.color, "linestyle": "none", "clip_on": False}
     place.plot(x, y, marker=marker, markersize=size, **style, **edge)

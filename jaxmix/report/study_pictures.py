@@ -337,7 +337,7 @@ def _sensitivity(shown: Shown) -> Iterator[Picture]:
             "How much the settings matter",
             "The median gap at the end of the budget against the setting, with its 95% bootstrap "
             "interval; of settings that vary beside it the best. The horizontal line is the first "
-            "method. Medians over failed runs are not drawn where half of them failed.",
+            "method; a cross is where half of the runs failed or more.",
             tuple(panels),
         )
 
@@ -393,6 +393,8 @@ def _sensitivity_panel(shown: Shown, problem: str, name: str) -> Panel:
         there = [one["settings"][name] for one in at]
         series.append(Line(there, ends["median"], who, ends["low"], ends["high"]))
         series.append(Marks(there, ends["median"], who))
+        lost = [v for v, median in zip(there, ends["median"]) if median is None]
+        series.append(Marks(lost, [y.high] * len(lost), who, cross=True))
     alt = f"{problem}: median gap at the end of the budget against {name}. " + " ".join(said)
     return Panel(problem, x, y, tuple(series), alt)
 
