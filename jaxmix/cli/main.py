@@ -22,6 +22,7 @@ from jaxmix.cli.doctor import Doctor
 from jaxmix.cli.fit import Fit
 from jaxmix.cli.plan import Plan
 from jaxmix.cli.quantize import Quantize
+from jaxmix.cli.report import Report
 from jaxmix.cli.run import Run
 from jaxmix.cli.select import Select
 from jaxmix.cli.status import Status
@@ -38,6 +39,7 @@ COMMANDS = {
     "plan": Plan,
     "run": Run,
     "status": Status,
+    "report": Report,
     "verify": Verify,
     "doctor": Doctor,
 }

@@ -131,9 +131,9 @@ def format_cell(column: str, value: Cell) -> str:
 
 
 def _format_of_kind(column: str) -> Callable[[float], str]:
-    if column.endswith("seconds"):
+    if column.endswith(("seconds", " share")):
         return _three_digits
-    return _scientific if "error" in column else _six_digits
+    return _scientific if "error" in column or column.endswith(" gap") else _six_digits
 
 
 @dataclass(frozen=True)
