@@ -18,6 +18,10 @@ ENDS = 0.07
 """Share of an axis between its last number and the place of 0 or infinity."""
 
 
+LETTER = 0.02
+"""Share of an axis that a letter of its labels takes."""
+
+
 class Tick(NamedTuple):
     """A place on an axis, from 0 to 1; of minor ones the label is empty.
 
@@ -71,7 +75,18 @@ class Axis(NamedTuple):
         if self.never:
             room = [tick if tick.at < 1 - 2 * ENDS else Tick(tick.at) for tick in ticks]
             ticks = [*room, Tick(1.0, self.never)]
-        return ticks
+        return _spaced(ticks)
+
+
+def _spaced(ticks: Sequence[Tick]) -> list[Tick]:
+    """Ticks without the labels that would touch the one before."""
+    kept: list[Tick] = []
+    for tick in ticks:
+        last = next((one for one in reversed(kept) if one.label), None)
+        if last is not None and tick.at - last.at < LETTER * (len(tick.label + last.label) / 2 + 1):
+            tick = Tick(tick.at)
+        kept.append(tick)
+    return kept
 
 
 def _decades(low: float, high: float) -> list[tuple[float, str]]:
@@ -81,17 +96,15 @@ def _decades(low: float, high: float) -> list[tuple[float, str]]:
     if len(powers) < 3:
         start, stop = math.floor(math.log10(low)), math.ceil(math.log10(high))
         pairs = [(m, e) for e in range(start, stop + 1) for m in (1, 2, 5)]
-        inside = [(m * 10.0**e, _power(m, e)) for m, e in pairs]
+        inside = [(m * 10.0**e, f"{m * 10.0**e:g}") for m, e in pairs]
         margin = 1 + 1e-9
         return [(value, text) for value, text in inside if low / margin <= value <= high * margin]
     stride = math.ceil(len(powers) / 6)
-    return [(10.0**e, _power(1, e) if e % stride == 0 else "") for e in powers]
+    return [(10.0**e, _power(e) if e % stride == 0 else "") for e in powers]
 
 
-def _power(mantissa: int, exponent: int) -> str:
-    if -3 <= exponent <= 3:
-        return f"{mantissa * 10.0**exponent:g}"
-    return f"10^{exponent}" if mantissa == 1 else f"{mantissa}·10^{exponent}"
+def _power(exponent: int) -> str:
+    return f"{10.0**exponent:g}" if -3 <= exponent <= 3 else f"10^{exponent}"
 
 
 def _steps(low: float, high: float) -> list[tuple[float, str]]:

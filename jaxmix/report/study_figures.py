@@ -15,6 +15,10 @@ from jaxmix.report.pictures import Axis, Line, Look, Marks, Panel, Picture, brok
 MARKERS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "down": "v"}
 ABREAST = 3
 PANEL_INCHES = (3.2, 2.6)
+MARGINS = (0.68, 0.16, 0.46, 0.28)
+"""Left, right, below and above each panel, in inches."""
+LINE_INCHES = 0.2
+"""Of the legend."""
 GREY = Look("", "0.6", (2, 3), "circle", 0.8)
 
 
@@ -28,18 +32,40 @@ def drawn(picture: Picture, people: Sequence[Look]) -> Figure:
     """
     columns = min(ABREAST, len(picture.panels))
     rows = -(-len(picture.panels) // columns)
-    size = (max(columns, 2) * PANEL_INCHES[0], rows * PANEL_INCHES[1] + 0.5)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
+    width = max(columns, 2) * PANEL_INCHES[0]
+    longest = max((len(people[who].label) for who in picture.people), default=1)
+    abreast = max(1, int(width / (0.8 + 0.075 * longest)))
+    head = LINE_INCHES * -(-len(picture.people) // abreast) + 0.1
+    figure = Figure(figsize=(width, rows * PANEL_INCHES[1] + head))
+    axes = _grid(figure, rows, columns, head)
     for panel, place in zip(picture.panels, axes.flat):
         _draw(place, panel, people)
     for place in axes.flat[len(picture.panels) :]:
         place.set_axis_off()
     handles = [_sample(people[who]) for who in picture.people]
-    longest = max((len(people[who].label) for who in picture.people), default=1)
-    abreast = int(size[0] / (0.8 + 0.075 * longest))
-    figure.legend(handles=handles, loc="outside upper center", ncols=max(1, abreast))
+    figure.legend(handles=handles, loc="upper center", ncols=abreast, borderaxespad=0.3)
     return figure
+
+
+def _grid(figure: Figure, rows: int, columns: int, head: float) -> np.ndarray:
+    """Axes [rows columns] at fixed places: automatic layout takes most of the time of a figure."""
+    width, height = figure.get_size_inches()
+    left, right, bottom, top = MARGINS
+    across, down = width / columns - left - right, (height - head) / rows - bottom - top
+    return np.array(
+        [
+            [
+                figure.add_axes((
+                    (j * width / columns + left) / width,
+                    ((rows - 1 - i) * (height - head) / rows + bottom) / height,
+                    across / width,
+                    down / height,
+                ))
+                for j in range(columns)
+            ]
+            for i in range(rows)
+        ]
+    )  # fmt: skip
 
 
 def figure_files(pictures: Sequence[Picture], people: Sequence[Look]) -> dict[str, bytes]:
@@ -89,7 +115,7 @@ def _raised(label: str) -> str:
     if "10^" not in label:
         return plain(label)
     base, _, exponent = label.rpartition("^")
-    return f"${base.replace('·', chr(92) + 'cdot ')}^{{{exponent}}}$"
+    return f"${base}^{{{exponent}}}$"
 
 
 def _draw_line(
@@ -110,7 +136,7 @@ def _draw_marks(
 ) -> None:
     if len(ends[0]):
         place.vlines(x, *ends, color=look.color, linewidth=1.2, clip_on=False)
-    marker, size = ("x", 6) if one.cross else (MARKERS[look.shape], 3 if one.small else 5.5)
+    marker, size = ("x", 6) if one.cross else (MARKERS[look.shape], 3.6 if one.small else 5.5)
     edge = {"mew": 1.5} if one.cross else {"markeredgecolor": "white", "mew": 0.5 * (not one.small)}
     style = {"color": look.color, "linestyle": "none", "clip_on": False}
     place.plot(x, y, marker=marker, markersize=size, **style, **edge)

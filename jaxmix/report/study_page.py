@@ -165,7 +165,7 @@ def _facts(content: Content) -> dict[str, str]:
         parts += [settings_text(one["settings"])] if one["settings"] else []
         facts[one["name"]] = "; ".join(parts) or "no run of it has finished"
     for number, kind in enumerate(machines(content), 1):
-        facts[f"circumstances {number}"] = kind
+        facts["machine" if number == 1 else f"machine {number}"] = kind
     commits = [one["git"] for one in content["circumstances"] if one.get("git")]
     names = [one["commit"] + (" and changes" if one["dirty"] else "") for one in commits]
     return facts | ({"commit": ", ".join(dict.fromkeys(names))} if names else {})

@@ -337,7 +337,8 @@ def _sensitivity(shown: Shown) -> Iterator[Picture]:
             "How much the settings matter",
             "The median gap at the end of the budget against the setting, with its 95% bootstrap "
             "interval; of settings that vary beside it the best. The horizontal line is the first "
-            "method; a cross is where half of the runs failed or more.",
+            "method; a cross is where half of the runs failed or more. Gaps below rounding are drawn "
+            "at its level.",
             tuple(panels),
         )
 

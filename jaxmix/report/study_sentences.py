@@ -64,8 +64,10 @@ def _reference(content: Content, summary: Content) -> Iterator[str]:
         "out higher. Degenerate and failed runs never set it. "
         + (f"It is, in nats, {listed(values)}." if values else "None is known yet.")
     )
-    for one in known:
-        if one["dedicated"] is None:
+    for one in content["problems"]:
+        if one["reference"] is None:
+            yield f"No run on {one['name']} is usable: it has no reference, and no figure."
+        elif one["dedicated"] is None:
             yield (
                 f"No dedicated run has finished on {one['name']}: its reference is only the best "
                 "of the runs shown here."
@@ -87,18 +89,18 @@ def _failures(content: Content, summary: Content) -> Iterator[str]:
         yield f"None of the {counts['finished']} runs failed."
         return
     failed = [
-        (run["method"], run["problem"], run["outcome"], last_line(run["error"]))
+        (run["outcome"], last_line(run["error"]), f"{run['method']} on {run['problem']}")
         for run in content["runs"]
         if run["track"] != "tuned" and run["outcome"] not in ("BUDGET", "STOPPED")
     ]
-    kinds = [
-        f"{number} of {method} on {problem}: {outcome}{f' ({message})' if message else ''}"
-        for (method, problem, outcome, message), number in Counter(failed).items()
-    ]
     yield (
-        f"{counts['failed']} of {counts['finished']} runs failed: {'; '.join(kinds)}. They count as "
-        "infinite in every median and in every denominator."
+        f"{counts['failed']} of {counts['finished']} runs failed. They count in every denominator, "
+        "and as infinite in every median."
     )
+    for outcome, message in dict.fromkeys(one[:2] for one in failed):
+        who = Counter(one[2] for one in failed if one[:2] == (outcome, message))
+        runs = listed([f"{number} of {name}" for name, number in who.items()])
+        yield f"{outcome}{f' ({message})' if message else ''}: {runs}."
 
 
 def _tracks(content: Content, _: Content) -> Iterator[str]:

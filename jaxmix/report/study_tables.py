@@ -154,10 +154,12 @@ def _trace(content: Content) -> Table:
 
 
 def _groups(summary: Content) -> Iterator[tuple[tuple[str, str, str], Content]]:
-    for method, tracks in summary["methods"].items():
-        for track, problems in tracks.items():
-            for problem, numbers in problems.items():
-                yield (problem, method, track), numbers
+    """What is said of everybody, problem by problem."""
+    for problem in summary["problems"]:
+        for method, tracks in summary["methods"].items():
+            for track, problems in tracks.items():
+                if problem in problems:
+                    yield (problem, method, track), problems[problem]
 
 
 def _methods(summary: Content) -> Table:

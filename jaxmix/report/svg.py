@@ -11,7 +11,7 @@ import numpy as np
 from jaxmix.report.pictures import Line, Look, Marks, Panel, Tick, broken, placed, stepped
 
 WIDTH, HEIGHT = 360, 280
-LEFT, RIGHT, TOP, BOTTOM = 60, 16, 10, 46
+LEFT, RIGHT, TOP, BOTTOM = 68, 16, 10, 46
 GREY = Look("", "#999", (2, 3), "circle", 1.0)
 SHAPES = {
     "square": ((-4, -4), (4, -4), (4, 4), (-4, 4)),
@@ -56,7 +56,8 @@ def _axes(panel: Panel) -> list[str]:
     for tick in panel.x.ticks():
         at = _x(tick.at)
         parts.append(f'<path class="axis" d="M{at} {foot}v{5 if tick.label else 3}"/>')
-        parts.append(_text(at, foot + 18, "middle", tick))
+        last = at + 4 * len(tick.label) > WIDTH
+        parts.append(_text(WIDTH - 2 if last else at, foot + 18, "end" if last else "middle", tick))
     for tick in panel.y.ticks():
         at = _y(tick.at)
         parts.append(f'<path class="axis" d="M{LEFT} {at}h-{5 if tick.label else 3}"/>')
@@ -122,7 +123,7 @@ def _marks(one: Marks, x: np.ndarray, y: np.ndarray, ends: list[np.ndarray], loo
 
 
 def _mark(x: float, y: float, look: Look, small: bool = False) -> str:
-    size = 0.55 if small else 1.0
+    size = 0.7 if small else 1.0
     if look.shape == "circle":
         shape = f'<circle cx="{x:g}" cy="{y:g}" r="{4.4 * size:g}"'
     else:
