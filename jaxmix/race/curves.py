@@ -1,7 +1,7 @@
 """The course of methods through their budgets, over seeds: what the figures of a study draw.
 
 A curve is the median gap at each cost with its bootstrap band; at a cost a run counts with its last
-evaluation at or before it, and from where it failed on with inf.
+evaluation at or before it, and with inf from where it failed on, or all along if it degenerated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,7 @@ import numpy as np
 
 from jaxmix.race.collecting import USABLE
 from jaxmix.race.intervals import median_band
-from jaxmix.race.profiles import carried
-from jaxmix.race.summarizing import (
+from jaxmix.race.judging import (
     Run,
     contenders,
     final_gap,
@@ -22,6 +21,7 @@ from jaxmix.race.summarizing import (
     references,
     to_reach,
 )
+from jaxmix.race.profiles import carried
 from jaxmix.report.writers import nulls
 
 COSTS = ("passes", "seconds", "evaluations")
@@ -39,8 +39,8 @@ def courses(content: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         `who`, method, track and label of all that is compared; `curves`, one a problem and label:
         by cost the `at`, `median`, `low` and `high`, where its `stop` is and its `failures`, each
-        with the costs, gap and outcome of its end; its `ends` (seed, final gap, passes and seconds
-        to every target); and its `clock`, passes and seconds of evaluations.
+        with its outcome and its way, costs and gaps; its `ends` (seed, final gap, passes to every
+        target); and its `clock`, passes and seconds of evaluations.
     """
     who, known = contenders(content), references(content)
     curves = []
@@ -131,12 +131,9 @@ def _stop(runs: Sequence[Run]) -> dict[str, float] | None:
 
 
 def _failure(run: Run, reference: float | None) -> dict[str, Any]:
-    """Where a run was when it was last below the reference; nothing can be said of it above."""
+    """The way of a run to where it was last below the reference; nothing can be said above."""
     objective = [np.nan if v is None else v for v in run["trace"]["objective"]]
-    gaps = (np.nan if reference is None else reference) - np.array(objective)
-    below = np.flatnonzero(gaps >= 0)
-    last = int(below[-1]) if len(below) else None
-    place = {cost: None if last is None else spent(run, cost)[last] for cost in COSTS}
-    gap = None if last is None else gaps[last]
-    about = {"seed": run["seed"], "outcome": run["outcome"], "gap": gap}
-    return {key: v.item() if hasattr(v, "item") else v for key, v in (about | place).items()}
+    gaps = (np.nan if reference is None else reference) - np.array(objective, float)
+    below = gaps >= 0
+    costs = {cost: spent(run, cost)[below].tolist() for cost in COSTS}
+    return {"seed": run["seed"], "outcome": run["outcome"], "gap": gaps[below].tolist(), **costs}

@@ -12,12 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from jaxmix.race.collecting import USABLE, gaps_of
-from jaxmix.race.entries import titled
+from jaxmix.race.collecting import USABLE
 from jaxmix.race.intervals import cost_model, median_band, wilson_interval
+from jaxmix.race.judging import (
+    Run,
+    contenders,
+    final_gap,
+    judged,
+    label_of,
+    of_study,
+    references,
+    to_reach,
+    track_of,
+)
 from jaxmix.race.profiles import (
     carried,
-    cost_to_reach,
     data_profile,
     expected_running_time,
     performance_profile,
@@ -25,12 +34,7 @@ from jaxmix.race.profiles import (
 )
 from jaxmix.report.writers import nulls
 
-COMPARED = ("default", "tuned")
-"""Tracks that figures compare; a grid's others say how sensitive a method is."""
-
 COSTS = ("passes", "seconds")
-
-Run = Mapping[str, Any]
 
 
 def summarized(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,54 +92,6 @@ def _reached(value: Any, path: str) -> Iterable[Any]:
     for key in sorted(parts, key=len, reverse=True):
         if path == key or path.startswith(f"{key}."):
             yield from _reached(parts[key], path[len(key) + 1 :])
-
-
-def of_study(content: Mapping[str, Any]) -> list[Run]:
-    """The runs from the study's own seeds; others served to tune alone."""
-    return [run for run in content["runs"] if run["seed"] in content["seeds"]]
-
-
-def track_of(run: Run) -> str:
-    """The track of a run, those of a grid with their settings."""
-    return titled("grid", run["settings"]) if run["track"] == "grid" else run["track"]
-
-
-def label_of(method: str, track: str) -> str:
-    """What figures call a method on a track.
-
-    >>> label_of("EM", "default"), label_of("Adam", "tuned")
-    ('EM', 'Adam, tuned')
-    """
-    return method if track == "default" else f"{method}, {track}"
-
-
-def contenders(content: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The methods and tracks that figures compare, tuned after default."""
-    seen = {(run["method"], run["track"]) for run in of_study(content)}
-    methods = dict.fromkeys(run["method"] for run in content["runs"])
-    return [(method, track) for method in methods for track in COMPARED if (method, track) in seen]
-
-
-def references(content: Mapping[str, Any]) -> dict[str, float | None]:
-    """The best objective that is known, by problem."""
-    return {one["name"]: one["reference"] for one in content["problems"]}
-
-
-def judged(run: Run, reference: float | None) -> np.ndarray:
-    """Nats below the reference at every evaluation; inf where nothing can be said."""
-    gaps = gaps_of(dict(run), reference)
-    return np.full_like(gaps, np.inf) if run["outcome"] == "DEGENERATE" else gaps
-
-
-def final_gap(run: Run, reference: float | None) -> float:
-    """Where a run ended, in nats below the reference; inf where it failed."""
-    gaps = judged(run, reference)
-    return float(gaps[-1]) if run["outcome"] in USABLE and len(gaps) else np.inf
-
-
-def to_reach(run: Run, reference: float | None, targets: Sequence[float], cost: str) -> np.ndarray:
-    """What a run took to each target; inf where it did not reach it."""
-    return cost_to_reach(run["trace"][cost], judged(run, reference), targets)
 
 
 def _outcomes(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,19 +50,18 @@ class Axis(NamedTuple):
         """Numbers from 0 to 1; what lies beyond the ends is put there, and NaN has no place."""
         values = as_array(values)
         if self.names:
-            return (values + 0.5) / len(self.names)
+            return np.asarray((values + 0.5) / len(self.names))
         first, last = ENDS * self.zero, 1 - ENDS * bool(self.never)
-        with np.errstate(divide="ignore"):
-            low, high, at = self._scaled(np.array([self.low, self.high]), values)
-        inside = first + (last - first) * np.clip((at - low) / ((high - low) or 1.0), 0.0, 1.0)
+        low, high, at = map(self._scaled, (self.low, self.high, values))
+        share = (at - low) / (high - low if high > low else 1.0)
+        inside = first + (last - first) * np.clip(share, 0.0, 1.0)
         if self.zero:
             inside = np.where(values == 0, 0.0, inside)
         return np.where(np.isposinf(values), 1.0 if self.never else np.nan, inside)
 
-    def _scaled(self, ends: np.ndarray, values: np.ndarray) -> tuple[float, float, np.ndarray]:
-        if not self.log:
-            return float(ends[0]), float(ends[1]), values
-        return *map(float, np.log10(ends)), np.log10(np.maximum(values, 0.0))
+    def _scaled(self, values: Any) -> Any:
+        with np.errstate(divide="ignore"):
+            return np.log10(np.maximum(values, 0.0)) if self.log else values
 
     def ticks(self) -> list[Tick]:
         """Labelled places, and minor ones between them."""

@@ -1,4 +1,4 @@
-"""The pictures of a study in print: matplotlib figures, whose files are the same bytes each time."""
+"""The pictures of a study in print: matplotlib figures, in files that are the same each time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -127,16 +127,16 @@ def _draw_line(
         place.fill_between(x, ends[0], high, where=there, color=look.color, alpha=0.16, linewidth=0)
     style = _style(look._replace(width=0.8) if one.thin else look)
     for at, values in broken(x, y):
-        kind = {"drawstyle": "steps-post"} if one.steps else {}
-        place.plot(at, values, clip_on=False, **style, **kind)
+        style["drawstyle"] = "steps-post" if one.steps else "default"
+        place.plot(at, values, clip_on=False, **style)
 
 
 def _draw_marks(
     place: Axes, one: Marks, x: np.ndarray, y: np.ndarray, ends: list[np.ndarray], look: Look
 ) -> None:
     if len(ends[0]):
-        place.vlines(x, *ends, color=look.color, linewidth=1.2, clip_on=False)
+        place.vlines(x, ends[0], ends[1], color=look.color, linewidth=1.2, clip_on=False)
     marker, size = ("x", 6) if one.cross else (MARKERS[look.shape], 3.6 if one.small else 5.5)
-    edge = {"mew": 1.5} if one.cross else {"markeredgecolor": "white", "mew": 0.5 * (not one.small)}
-    style = {"color": look.color, "linestyle": "none", "clip_on": False}
-    place.plot(x, y, marker=marker, markersize=size, **style, **edge)
+    style = {"color": look.color, "linestyle": "none", "marker": marker, "markersize": size}
+    style |= {"mew": 1.5} if one.cross else {"mec": "white", "mew": 0.0 if one.small else 0.5}
+    place.plot(x, y, clip_on=False, **style)

@@ -10,7 +10,8 @@ from typing import Any
 from jaxmix.report.pictures import looks
 from jaxmix.report.study_figures import figure_files
 from jaxmix.report.study_page import study_html
-from jaxmix.report.study_pictures import Shown, study_pictures
+from jaxmix.report.study_pictures import study_pictures
+from jaxmix.report.study_shown import Shown
 from jaxmix.report.study_tables import study_tables, table_files
 from jaxmix.report.writers import nulls
 

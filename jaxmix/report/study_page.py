@@ -64,7 +64,9 @@ def study_html(
         tables="\n".join(made.values()),
         facts=html_facts(_facts(content)),
     )
-    script = asset("study.js") + (asset("player.js").removeprefix('"use strict";\n') if shown else "")
+    script = asset("study.js") + (
+        asset("player.js").removeprefix('"use strict";\n') if shown else ""
+    )
     title = f"jaxmix study: {content['title']}"
     return whole_page(title, body, script_json({"scenes": shown}), script, asset("study.css"))
 

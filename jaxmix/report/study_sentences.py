@@ -1,4 +1,4 @@
-"""What the page of a study says first: what was compared, how, and what went wrong, in sentences."""
+"""What the page of a study says first: what was compared, how, and what went wrong."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

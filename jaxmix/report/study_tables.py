@@ -129,8 +129,8 @@ def _runs(content: Content) -> Table:
         rows.append((*_about(run), run["outcome"], last_line(run["error"]), *end))
     columns = (*ABOUT, "outcome", "error", *list(TRACE.values())[:-1])
     caption = (
-        "One row a run; objective and final gap, to the reference, are those of its last evaluation "
-        "in nats. Stop passes: where the method's own rule would have ended it."
+        "One row a run; objective and final gap, to the reference, are those of its last "
+        "evaluation in nats. Stop passes: where the method's own rule would have ended it."
     )
     columns = (*columns, "final gap", "stop passes", "compile seconds")
     return Table(columns, tuple(rows), caption)

@@ -38,8 +38,8 @@ def panel_svg(panel: Panel, people: Sequence[Look]) -> str:
 
 def sample(look: Look) -> str:
     """A short piece of somebody's line with the mark on it, for legends."""
-    line = f'<path d="M1 7H33" {_stroke(look)}/>'
-    return f'<svg class="sample" viewBox="0 0 34 14" aria-hidden="true">{line}{_mark(17, 7, look)}</svg>'
+    drawn = f'<path d="M1 7H33" {_stroke(look)}/>{_mark(17, 7, look)}'
+    return f'<svg class="sample" viewBox="0 0 34 14" aria-hidden="true">{drawn}</svg>'
 
 
 def _x(at: float) -> float:
@@ -70,7 +70,9 @@ def _axes(panel: Panel) -> list[str]:
 
 def _text(x: float, y: float, anchor: str, tick: Tick) -> str:
     """Text, its exponent raised if it has one."""
-    base, power, exponent = tick.label.rpartition("^") if "10^" in tick.label else (tick.label, "", "")
+    base, power, exponent = (
+        tick.label.rpartition("^") if "10^" in tick.label else (tick.label, "", "")
+    )
     raised = f'<tspan dy="-5" class="exponent">{exponent}</tspan>' if power else ""
     text = f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(base)}{raised}</text>'
     return text if tick.label else ""
@@ -90,7 +92,9 @@ def _line(one: Line, x: np.ndarray, y: np.ndarray, ends: list[np.ndarray], look:
     if len(ends[0]):
         there = np.isfinite(ends[0])
         high = np.where(np.isfinite(ends[1]), ends[1], 1.0)
-        for (at, low), (_, top) in zip(broken(x, ends[0]), broken(x, np.where(there, high, np.nan))):
+        for (at, low), (_, top) in zip(
+            broken(x, ends[0]), broken(x, np.where(there, high, np.nan))
+        ):
             around = _path(np.append(at, at[::-1]), np.append(low, top[::-1]))
             parts.append(f'<path d="{around}Z" fill="{look.color}" opacity="0.16"/>')
     if one.thin:
