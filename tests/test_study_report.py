@@ -177,6 +177,16 @@ def test_the_summary_holds_the_numbers_worked_out_by_hand(summary, path):
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-15)
 
 
+def test_a_problem_without_a_reference_and_runs_that_are_missing_stay_out_of_profiles():
+    content = by_hand()
+    content["problems"][1]["reference"] = None
+    content["runs"] = [r for r in content["runs"] if r["run"] != "p-Adam-default-1"]
+    found = summarized(content)
+    assert found["profiles"]["pairs"] == 2
+    assert found["profiles"]["performance"]["1.0"]["shares"]["Adam"] == [0, 0.5]
+    assert found["methods"]["EM"]["default"]["q"]["targets"]["1.0"]["reached"] == 0
+
+
 def test_a_path_that_leads_nowhere_is_refused(summary):
     with pytest.raises(ValueError, match=r"got 'methods\.EM\.defualt'"):
         value_at(summary, "methods.EM.defualt")

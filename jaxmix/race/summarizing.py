@@ -211,10 +211,10 @@ def _tuning(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _profiles(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Shares of problems x seeds by passes, of those from which every contender has run."""
+    """Shares of problems x seeds by passes: those with a reference that every contender has run."""
     who, known = contenders(content), references(content)
     runs = {(r["problem"], r["seed"], r["method"], r["track"]): r for r in of_study(content)}
-    pairs = dict.fromkeys(key[:2] for key in runs)
+    pairs = dict.fromkeys(key[:2] for key in runs if known[key[0]] is not None)
     pairs = [pair for pair in pairs if all((*pair, *one) in runs for one in who)]
     if not who or not pairs:
         return {"pairs": 0, "runtime": {}, "performance": {}, "data": {}}

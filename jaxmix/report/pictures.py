@@ -18,7 +18,7 @@ ENDS = 0.07
 """Share of an axis between its last number and the place of 0 or infinity."""
 
 
-LETTER = 0.02
+LETTER = 0.024
 """Share of an axis that a letter of its labels takes."""
 
 
