@@ -6,12 +6,18 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from itertools import cycle
 
+import numpy as np
 import pytest
 from test_race_runs import BROKEN
 
+import jaxmix as jm
 from jaxmix.cli.main import main
+from jaxmix.race.named_methods import method_named
+from jaxmix.race.problems import opened
 from jaxmix.race.store import RunFolder
+from jaxmix.race.study import ProblemSpec
 from jaxmix.race.verification import compared
 
 STUDY = """
@@ -205,6 +211,21 @@ def test_verdicts_say_what_was_compared(now, apart, same, why):
     verdict = compared(BEFORE, BEFORE | now, rows, again)
     assert verdict.same is same
     assert why in verdict.why
+
+
+def test_what_is_listed_is_known(capsys):
+    said, code = told(capsys, "list", "--json")
+    assert code == 0
+    for name in said["methods"][:-2]:
+        assert method_named(name, {}).hard is False
+    for name in said["data"][:5]:
+        assert opened(ProblemSpec(name, data=name, standardize=False, family="diag"), ".").x.size
+    x = np.array([[0.0], [1.0], [2.0], [4.0]])
+    for family, start in zip(said["families"], cycle(said["starts"])):
+        assert jm.initialize(x[:2] if family == "bernoulli" else x, 1, family, start)
+    capsys.readouterr()
+    main(["list"])
+    assert "em, squarem" in capsys.readouterr().out
 
 
 MISTAKES = {

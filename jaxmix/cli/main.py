@@ -20,6 +20,7 @@ from jaxmix.cli.complete import Complete
 from jaxmix.cli.demo import Demo
 from jaxmix.cli.doctor import Doctor
 from jaxmix.cli.fit import Fit
+from jaxmix.cli.list import List
 from jaxmix.cli.plan import Plan
 from jaxmix.cli.quantize import Quantize
 from jaxmix.cli.report import Report
@@ -36,6 +37,7 @@ COMMANDS = {
     "demo": Demo,
     "check": Check,
     "quantize": Quantize,
+    "list": List,
     "plan": Plan,
     "run": Run,
     "status": Status,

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from jaxmix.race.entries import titled
+from jaxmix.race.judging import USABLE, gaps_of
 from jaxmix.race.planning import DONE, FAILED, Planned
 from jaxmix.race.store import Store
 from jaxmix.race.study import Study
 
 BEATEN_BY = 1e-6
 """Nats by which a run must come out above the reference for a report to say so."""
-
-USABLE = ("BUDGET", "STOPPED")
 
 COLUMNS = ("step", "passes", "gradients", "hessian_products", "seconds", "objective", "gap")
 
@@ -32,8 +31,8 @@ def collected(study: Study, plan: Sequence[Planned], store: Store) -> dict[str, 
         store: where they are.
 
     Returns:
-        Numbers, texts and lists: `title`, `budget`, `targets`, `stop`, `precision`, `seeds`,
-        `tuning_seeds`; `problems`, each with its `reference` and who has beaten it, if anybody;
+        Numbers, texts and lists: `title`, `budget`, `targets`, `stop`, `reference`, `precision`,
+        `seeds`, `tuning_seeds`; `problems`, each with its `reference` and who has beaten it, if anybody;
         `runs`, each with its `track` ("default", "grid" or "tuned"), `trace` and outcome; `tuning`;
         `measurements`; `circumstances`, each kind once; and `left`, how many runs are not done.
     """
@@ -53,6 +52,7 @@ def collected(study: Study, plan: Sequence[Planned], store: Store) -> dict[str, 
         "targets": list(study.targets),
         "budget": None if study.budget is None else asdict(study.budget),
         "stop": asdict(study.stop),
+        "reference": asdict(study.reference),
         "problems": problems,
         "runs": [*runs, *(run for choice in tuning for run in _chosen(choice, runs))],
         "tuning": tuning,
@@ -127,7 +127,7 @@ def _tuned(
         if run["track"] == "grid" and run["problem"] == problem["name"] and run["seed"] in seeds
     ]
     choices = []
-    for method in dict.fromkeys(run["method"] for run in of_grids):
+    for method in dict.fromkeys(run["method"] for run in of_grids if run["outcome"] in USABLE):
         tried = [run for run in of_grids if run["method"] == method]
         by_settings: dict[str, list[dict[str, Any]]] = {}
         for run in tried:
@@ -152,13 +152,6 @@ def _merit(
             missed += not len(there)
             passes += run["trace"]["passes"][there[0]] if len(there) else 0.0
     return missed, passes, float(np.median(gaps))
-
-
-def gaps_of(run: dict[str, Any], reference: float | None) -> np.ndarray:
-    """Nats below the reference at every evaluation of a run; inf where there is no number."""
-    objective = np.array([np.nan if v is None else v for v in run["trace"]["objective"]], float)
-    gap = (np.nan if reference is None else reference) - objective
-    return np.where(np.isfinite(gap), np.maximum(gap, 0.0), np.inf)
 
 
 def _chosen(choice: dict[str, Any], runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

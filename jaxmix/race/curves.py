@@ -9,20 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from jaxmix.race.collecting import USABLE
+from jaxmix.plain_values import nulls
 from jaxmix.race.intervals import median_band
 from jaxmix.race.judging import (
+    USABLE,
     Run,
     contenders,
     final_gap,
-    judged,
+    gaps_of,
     label_of,
     of_study,
     references,
     to_reach,
 )
 from jaxmix.race.profiles import carried
-from jaxmix.report.writers import nulls
 
 COSTS = ("passes", "seconds", "evaluations")
 
@@ -109,7 +109,7 @@ def _grid(costs: np.ndarray, last: float) -> np.ndarray:
 
 
 def _carried(run: Run, at: np.ndarray, reference: float | None, grid: np.ndarray) -> np.ndarray:
-    gaps = judged(run, reference)
+    gaps = gaps_of(run, reference)
     if run["outcome"] not in USABLE:
         at, gaps = np.append(at, at[-1:]), np.append(gaps, [np.inf] * len(at[-1:]))
     return carried(at, gaps, grid)

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from jaxmix.race.collecting import USABLE, gaps_of
 from jaxmix.race.entries import titled
 from jaxmix.race.profiles import cost_to_reach
+
+USABLE = ("BUDGET", "STOPPED")
+"""Outcomes of runs that did not fail."""
 
 COMPARED = ("default", "tuned")
 """Tracks that figures compare; a grid's others say how sensitive a method is."""
@@ -49,18 +51,20 @@ def references(content: Mapping[str, Any]) -> dict[str, float | None]:
     return {one["name"]: one["reference"] for one in content["problems"]}
 
 
-def judged(run: Run, reference: float | None) -> np.ndarray:
+def gaps_of(run: Run, reference: float | None) -> np.ndarray:
     """Nats below the reference at every evaluation; inf where nothing can be said."""
-    gaps = gaps_of(dict(run), reference)
-    return np.full_like(gaps, np.inf) if run["outcome"] == "DEGENERATE" else gaps
+    objective = np.array([np.nan if v is None else v for v in run["trace"]["objective"]], float)
+    gaps = (np.nan if reference is None else reference) - objective
+    known = np.isfinite(gaps) & (run["outcome"] != "DEGENERATE")
+    return np.where(known, np.maximum(gaps, 0.0), np.inf)
 
 
 def final_gap(run: Run, reference: float | None) -> float:
     """Where a run ended, in nats below the reference; inf where it failed."""
-    gaps = judged(run, reference)
+    gaps = gaps_of(run, reference)
     return float(gaps[-1]) if run["outcome"] in USABLE and len(gaps) else np.inf
 
 
 def to_reach(run: Run, reference: float | None, targets: Sequence[float], cost: str) -> np.ndarray:
     """What a run took to each target; inf where it did not reach it."""
-    return cost_to_reach(run["trace"][cost], judged(run, reference), targets)
+    return cost_to_reach(run["trace"][cost], gaps_of(run, reference), targets)

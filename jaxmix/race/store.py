@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxmix.archives import Arrays, Kind, content_of, read_archive, write_archive
-from jaxmix.report.writers import nulls
+from jaxmix.plain_values import nulls
 from jaxmix.whole_files import tidy, write_whole
 
 SCHEMA = 1

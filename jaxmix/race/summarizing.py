@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from jaxmix.race.collecting import USABLE
+from jaxmix.plain_values import nulls
 from jaxmix.race.intervals import cost_model, median_band, wilson_interval
 from jaxmix.race.judging import (
+    USABLE,
     Run,
     contenders,
     final_gap,
-    judged,
+    gaps_of,
     label_of,
     of_study,
     references,
@@ -32,7 +33,6 @@ from jaxmix.race.profiles import (
     performance_profile,
     runtime_distribution,
 )
-from jaxmix.report.writers import nulls
 
 COSTS = ("passes", "seconds")
 
@@ -180,7 +180,7 @@ def _own_stop(runs: Sequence[Run], reference: float | None) -> dict[str, Any]:
     there = [run for run in runs if run["own_stop"] is not None]
     passes = [run["own_stop"]["passes"] for run in there]
     gaps = [
-        carried(run["trace"]["passes"], judged(run, reference), [at])[0]
+        carried(run["trace"]["passes"], gaps_of(run, reference), [at])[0]
         for run, at in zip(there, passes)
     ]
     return {

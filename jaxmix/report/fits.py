@@ -14,8 +14,9 @@ from jaxmix.circumstances import circumstances, fingerprint
 from jaxmix.completion import observed_responsibilities
 from jaxmix.data import Table as Data
 from jaxmix.mixture import Mixture
+from jaxmix.plain_values import nulls
 from jaxmix.precision import to_jax
-from jaxmix.report.writers import Table, nulls
+from jaxmix.report.writers import Table
 from jaxmix.restarts import RestartResults
 from jaxmix.result import FitResult
 from jaxmix.scores import adjusted_rand_index, confusion

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxmix.plain_values import nulls
 from jaxmix.report.figures import figure_files
 from jaxmix.report.page import page_html
 from jaxmix.report.tables import comparison_table
-from jaxmix.report.writers import nulls, write_files
+from jaxmix.report.writers import write_files
 
 TRACE_COLUMNS = ("objective", "gap", "passes", "seconds")
 

@@ -12,9 +12,9 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+from jaxmix.plain_values import nulls
 from jaxmix.report.drawing import COLORS, describe
 from jaxmix.report.tables import comparison_table, confusion_table
-from jaxmix.report.writers import nulls
 
 STOP_RULES = {
     "gap": "the gap, the nats of log-likelihood that one more EM step promises, is at most {tol}",

@@ -7,13 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxmix.plain_values import nulls
 from jaxmix.report.pictures import looks
 from jaxmix.report.study_figures import figure_files
 from jaxmix.report.study_page import study_html
 from jaxmix.report.study_pictures import study_pictures
 from jaxmix.report.study_shown import Shown
 from jaxmix.report.study_tables import study_tables, table_files
-from jaxmix.report.writers import nulls
 
 
 def study_files(

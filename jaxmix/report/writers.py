@@ -26,19 +26,6 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def nulls(value: Any) -> Any:
-    """Copy a nested result with NaN and infinities replaced by None, which JSON can hold.
-
-    >>> nulls({"gap": [1.0, float("inf")]})
-    {'gap': [1.0, None]}
-    """
-    if isinstance(value, Mapping):
-        return {key: nulls(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [nulls(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def write_files(texts: Mapping[str, str | bytes], folder: str | Path) -> list[str]:
     """Write files by their names, each whole, into a folder; it is made if it does not exist.
 
