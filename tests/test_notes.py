@@ -14,7 +14,7 @@ DERIVATIONS |= {"online": 8, "acceleration": 19, "em-as-gradient": 12, "rates": 
 DERIVATIONS |= {"standard-errors": 13, "differentiable-em": 12, "coordinates": 6}
 PRINTED = [note for note in DERIVATIONS if note != "dual"]  # test_dual_conventions.py has its table
 PRINTED += ["common-mistakes", "crossover", "how-to-choose"]
-WITHOUT_NUMBERS = {"missing-data": 8}
+WITHOUT_NUMBERS = {"missing-data": 8, "studies": 4}
 CITATION = re.compile(r"\b([\w-]+)\.md\)?[^.;]{0,40}?\beq\. (\d+)(?:(?: to | and |, )(\d+))?")
 NUMBER = re.compile(r"\d+\.\d+(?:e-?\d+)?|\d+e-?\d+")
 

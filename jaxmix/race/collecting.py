@@ -32,9 +32,10 @@ def collected(study: Study, plan: Sequence[Planned], store: Store) -> dict[str, 
 
     Returns:
         Numbers, texts and lists: `title`, `budget`, `targets`, `stop`, `reference`, `precision`,
-        `seeds`, `tuning_seeds`; `problems`, each with its `reference` and who has beaten it, if anybody;
-        `runs`, each with its `track` ("default", "grid" or "tuned"), `trace` and outcome; `tuning`;
-        `measurements`; `circumstances`, each kind once; and `left`, how many runs are not done.
+        `seeds`, `tuning_seeds`; `problems`, each with its `reference` and who has beaten it, if
+        anybody; `runs`, each with its `track` ("default", "grid" or "tuned"), `trace` and outcome;
+        `tuning`; `measurements`; `circumstances`, each kind once; and `left`, how many runs are not
+        done.
     """
     there = [one for one in plan if one.state in (DONE, FAILED)]
     runs = [_run(one, store) for one in there if one.entry.kind == "race"]
