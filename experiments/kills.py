@@ -10,6 +10,7 @@ import json
 import os
 import random
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -54,7 +55,8 @@ def child(moment: str, number: int, words: list[str]) -> None:
         return left[0] == 0
 
     def half_written(descriptor: int) -> None:
-        if moment == "write" and due():
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        if moment == "write" and is_file and due():
             os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
         sync(descriptor)
