@@ -9,7 +9,7 @@ import tyro
 
 from jaxmix.suggestions import unknown
 
-FORMATS = ("table", "json", "commands")
+FORMATS = ("table", "commands")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,10 @@ class Plan:
     """What to run again: missing (only what was never run), changed, failed or all."""
 
     format: str = "table"
-    """table, json, or commands: a command for every run, for a scheduler of your own."""
+    """table, or commands: a command for every run, for a scheduler of your own."""
+
+    json: bool = False
+    """Print every run as JSON."""
 
     def run(self) -> None:
         """Print the plan."""
@@ -41,10 +44,10 @@ class Plan:
         if self.rerun not in RERUNS:
             raise unknown("rerun", self.rerun, RERUNS)
         plan = planned(self.study, self.preset, self.out)
-        if self.format == "table":
-            print(summary(plan))
-        elif self.format == "json":
+        if self.json:
             print(json.dumps([described(one) for one in plan], indent=1))
+        elif self.format == "table":
+            print(summary(plan))
         else:
             for one in plan:
                 if one.wanted(self.rerun):

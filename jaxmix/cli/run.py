@@ -4,6 +4,7 @@ Interrupted runs go on where they were. Other processes may work on the same fol
 time, here or on another machine: each run is made by one of them.
 """
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -50,9 +51,12 @@ class Run:
     only: str | None = None
     """Names of the runs to make, separated by commas; all when left out."""
 
+    json: bool = False
+    """Print every run as JSON at the end."""
+
     def run(self) -> int:
         """Run, say on stderr what is done, and print what came of it."""
-        from jaxmix.cli.studies import folder_of, planned, summary
+        from jaxmix.cli.studies import described, folder_of, planned, summary
         from jaxmix.inputs import as_count
         from jaxmix.race.planning import FAILED, RERUNS
 
@@ -73,7 +77,9 @@ class Run:
 
             work(wanted, Store(folder_of(self.study, self.out)), self._files, Meter(len(wanted)))
         plan = self._chosen(planned(self.study, self.preset, self.out))
-        if self.only is None:
+        if self.json:
+            print(json.dumps([described(one) for one in plan], indent=1))
+        elif self.only is None:
             print(summary(plan))
         return SOME_FAILED if any(one.state == FAILED for one in plan) else 0
 
@@ -89,7 +95,7 @@ class Run:
         names, known = self.only.split(","), {one.entry.name: one for one in plan}
         for name in names:
             if name not in known:
-                raise ValueError(f"there is no run {name}; jaxmix plan --format json names all")
+                raise ValueError(f"there is no run {name}; jaxmix plan --json names all")
         return [known[name] for name in names]
 
     def _commands(self, wanted: "list[Planned]", jobs: int, shared: bool) -> list[list[str]]:

@@ -69,7 +69,7 @@ def execute(
     manifest = {
         "config": dict(config),
         "code": dict(code),
-        "study": os.path.relpath(study_folder, folder.path),
+        "study": _way(study_folder, folder.path),
         **circumstances(),
         "dtype": config.get("precision", "float64"),
         "git": _commit(study_folder),
@@ -129,6 +129,13 @@ def told(error: BaseException, folder: Path) -> str:
     for root, name in sorted(roots.items(), key=lambda item: -len(item[0])):
         text = text.replace(root, name)
     return text
+
+
+def _way(study_folder: Path, run: Path) -> str | None:
+    """The way from a run to its study's files, where it names no folder outside of a common one."""
+    there, here = study_folder.resolve(), run.resolve()
+    common = Path(os.path.commonpath([there, here]))
+    return os.path.relpath(there, here) if len(common.parts) > 2 else None
 
 
 def _num_parameters(mixture: Mixture) -> int:

@@ -46,6 +46,8 @@ def verified(run: Path, study_folder: Path | None = None) -> Verdict:
         raise ValueError(f"{run} holds a run that failed: {before['error'].splitlines()[-1]}")
     if (before["config"].get("budget") or {}).get("seconds") is not None:
         raise ValueError(f"{run} was limited by seconds, which no two runs share")
+    if study_folder is None and before["study"] is None:
+        raise ValueError(f"{run} does not say where its study's files are; name --folder")
     files = (run / before["study"]) if study_folder is None else study_folder
     with tempfile.TemporaryDirectory() as place:
         _repeat(before["config"], files, Path(place))
