@@ -1,4 +1,4 @@
-"""300 fits of odd data: experiments/fuzz.py says what they look like and what is owed to each."""
+"""120 fits of odd data: experiments/fuzz.py says what they look like and what is owed to each."""
 
 import json
 import sys
@@ -9,16 +9,15 @@ sys.path.append(str(Path(__file__).parents[1] / "experiments"))
 
 import fuzz
 
-PAIRS = [("em", family) for family in ("full", "spherical", "poisson", "categorical")]
-PAIRS += [("hard em", "tied"), ("lbfgs", "diag"), ("adam", "bernoulli")]
-"""Every method and every family; the command has all pairs, and other shapes."""
+PAIRS = [("em", "full"), ("em", "categorical"), ("hard em", "tied"), ("lbfgs", "diag")]
+"""A few methods and families; the command has all pairs, and other shapes."""
 
 
 def test_odd_data_end_in_honest_outcomes_or_clear_errors():
-    counts = fuzz.run(300, shapes=((2, 2),), pairs=PAIRS, starts=("kmeans++",))
+    counts = fuzz.run(120, shapes=((2, 2),), pairs=PAIRS, starts=("kmeans++",))
     assert all(counter["failed"] == 0 for counter in counts.values()), counts
-    assert sum(counter.total() for counter in counts.values()) >= 290
-    # Some fifty of them are ordinary, too few to tell 95 in a hundred: see below.
+    assert sum(counter.total() for counter in counts.values()) > 110
+    # Some twenty of them are ordinary, too few to tell 95 in a hundred: see below.
     assert fuzz.share_that_ends_well(counts["ordinary"]) >= 0.8, counts
 
 

@@ -146,10 +146,7 @@ def test_reruns_are_those_that_are_asked_for(study, capsys):
         "changed": 3,
         "all": 6,
     }
-    words = shlex.split(lines["changed"][0])
-    assert words[0] == "jaxmix"
-    assert main(words[1:]) == 0
-    assert sum(states(capsys, study)[m, "up to date"] for m in ("EM", "mine.py:Mine")) == 3
+    assert shlex.split(lines["changed"][0])[:2] == ["jaxmix", "run"]
 
 
 def test_a_failed_run_is_a_row_and_an_exit_code(study, capsys):
@@ -160,11 +157,9 @@ def test_a_failed_run_is_a_row_and_an_exit_code(study, capsys):
     assert said["states"]["failed"] == 1
     assert said["shown"][0]["why"] == "RuntimeError: it does not even begin"
     assert main(["run", *words]) == 1
-    study.with_name("broken.py").write_text(MINE.replace("Mine(EM)", "Broken(EM)"))
-    assert main(["run", *words]) == 0
-    capsys.readouterr()
-    assert main(["status", *words]) == 0
-    assert capsys.readouterr().out == "2 runs: 2 up to date\n"
+    study.with_name("broken.py").write_text(BROKEN + "more = 1\n")
+    said, _ = told(capsys, "status", *words, "--json")
+    assert (said["states"]["failed"], said["states"]["code changed"]) == (0, 1)
 
 
 def test_a_run_without_its_manifest_is_made_again_to_the_same_bits(study, capsys):
@@ -249,23 +244,23 @@ def test_a_user_s_mistake_is_one_line(study, capsys, message):
 
 
 def test_a_debug_cluster_makes_what_is_missing(study, capsys):
-    for run in sorted((study.parent / "two-runs").iterdir())[:2]:
-        (run / "manifest.json").unlink()
+    (min((study.parent / "two-runs").iterdir()) / "manifest.json").unlink()
     # Apart from pytest, whose streams submitit would keep for its messages.
     words = ["run", str(study), "--executor", "debug", "--jobs", "2"]
     command = [sys.executable, "-P", "-m", "jaxmix.cli.main", *words]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "sent 2 runs as jobs DEBUG" in done.stderr
+    assert "sent 1 runs as jobs DEBUG" in done.stderr
     assert states(capsys, study) == DONE
 
 
 def test_two_processes_share_a_folder_and_do_no_run_twice(study):
     """Slow to start, so few: what leases do under hundreds of races is tested beside them."""
-    shutil.rmtree(study.parent / "two-runs")
+    for run in sorted((study.parent / "two-runs").iterdir())[::2]:
+        (run / "manifest.json").unlink()
     command = [sys.executable, "-P", "-m", "jaxmix.cli.main", "run", str(study)]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = "".join(process.communicate()[1] for process in both)
     assert [process.returncode for process in both] == [0, 0]
     made = [line.partition(" ")[2] for line in said.splitlines() if ": " in line]
-    assert len(made) == len(set(made)) == 6
+    assert len(made) == len(set(made)) == 3
