@@ -36,7 +36,7 @@ class Plan:
 
     def run(self) -> None:
         """Print the plan."""
-        from jaxmix.cli.studies import described, planned, summary
+        from jaxmix.cli.studies import described, planned, run_words, summary
         from jaxmix.race.planning import RERUNS
 
         if self.format not in FORMATS:
@@ -51,10 +51,7 @@ class Plan:
         else:
             for one in plan:
                 if one.wanted(self.rerun):
-                    print(self._command(one.entry.name))
-
-    def _command(self, name: str) -> str:
-        words = ["jaxmix", "run", str(self.study), f"--only={name}", f"--rerun={self.rerun}"]
-        words += [] if self.preset is None else [f"--preset={self.preset}"]
-        words += [] if self.out is None else [f"--out={self.out}"]
-        return shlex.join(words)
+                    words = run_words(
+                        self.study, self.preset, self.out, self.rerun, [one.entry.name]
+                    )
+                    print(shlex.join(["jaxmix", *words]))

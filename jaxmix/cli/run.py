@@ -18,8 +18,8 @@ from jaxmix.suggestions import unknown
 if TYPE_CHECKING:
     from jaxmix.race.planning import Planned
 
-SOME_FAILED, INTERRUPTED = 1, 130
-"""Exit codes."""
+SOME_FAILED = 1
+"""Exit code."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +103,14 @@ class Run:
 
         Where the parts are `shared`, each then helps the others with theirs.
         """
+        from jaxmix.cli.studies import run_words
+
         names = [one.entry.name for one in wanted]
         size = -(-len(names) // jobs)
-        words = ["run", str(self.study), f"--rerun={self.rerun}"]
-        words += [] if self.preset is None else [f"--preset={self.preset}"]
-        words += [] if self.out is None else [f"--out={self.out}"]
+        about = self.study, self.preset, self.out, self.rerun
         starts = range(0, len(names), size)
         parts = [names[j:] + names[:j] if shared else names[j : j + size] for j in starts]
-        return [[*words, f"--only={','.join(part)}"] for part in parts]
+        return [run_words(*about, part) for part in parts]
 
     def _spread(self, wanted: "list[Planned]", jobs: int) -> int:
         """Have several processes make these runs."""

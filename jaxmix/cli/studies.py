@@ -34,6 +34,15 @@ def planned(path: Path, preset: str | None, out: Path | None) -> "list[Planned]"
     return states(entries(study), Store(folder_of(path, out)))
 
 
+def run_words(
+    study: Path, preset: str | None, out: Path | None, rerun: str, names: "list[str]"
+) -> list[str]:
+    """Words after `jaxmix` that make these runs of a study."""
+    words = ["run", str(study), f"--only={','.join(names)}", f"--rerun={rerun}"]
+    words += [] if preset is None else [f"--preset={preset}"]
+    return words + ([] if out is None else [f"--out={out}"])
+
+
 def described(one: "Planned") -> dict[str, Any]:
     """One run in plain values."""
     entry = one.entry
