@@ -4,11 +4,11 @@ A job makes many short runs, one after another, in the folder of runs, which all
 one is ended too early, the same command sends what is left, which goes on where it was.
 """
 
-import ast
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxmix.race.named_methods import keyword_values
 from jaxmix.suggestions import unknown
 
 EXECUTORS = ("slurm", "debug")
@@ -60,11 +60,8 @@ def run_words(words: list[str]) -> int:
 def _settings(asked: str) -> dict[str, Any]:
     """Names and values from "name=value, ..."."""
     try:
-        call = ast.parse(f"f({asked})", mode="eval").body
-        assert isinstance(call, ast.Call)
-        assert not call.args
-        return {str(one.arg): ast.literal_eval(one.value) for one in call.keywords}
-    except (SyntaxError, ValueError, AssertionError):
+        return keyword_values(f"({asked})")
+    except ValueError:
         raise ValueError(
             f"cannot read {asked!r}; write name=value with plain numbers or text, such as "
             "timeout_min=120, slurm_partition='long'"

@@ -174,14 +174,22 @@ def method_named(name: str, settings: dict[str, Any], file: str | None = None) -
 
 def _settings(text: str, call: str) -> dict[str, Any]:
     try:
+        return keyword_values(call)
+    except ValueError:
+        raise ValueError(
+            f"cannot read the settings of {text!r}; write name=value with plain numbers or text"
+        ) from None
+
+
+def keyword_values(call: str) -> dict[str, Any]:
+    """Names and plain values of "(name=value, ...)"; ValueError, without a message, for others."""
+    try:
         node = ast.parse(f"settings{call}", mode="eval").body
         assert isinstance(node, ast.Call)
         assert not node.args
         return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
     except (SyntaxError, ValueError, AssertionError):
-        raise ValueError(
-            f"cannot read the settings of {text!r}; write name=value with plain numbers or text"
-        ) from None
+        raise ValueError from None
 
 
 def _build(kind: Callable[..., Method], name: str, settings: dict[str, Any]) -> Method:
