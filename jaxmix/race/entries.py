@@ -72,18 +72,7 @@ def entries(study: Study) -> list[Entry]:
     # Hundreds of runs share a few sets of roots.
     roots = [roots_of(draft.config, study.folder) for draft in drafts]
     codes = {one: code_of(one, study.folder) for one in set(roots)}
-    return [Entry(*draft, codes[one]) for draft, one in zip(drafts, roots)]
-
-
-class _Draft(NamedTuple):
-    """An entry without its code."""
-
-    kind: str
-    problem: str
-    method: str
-    track: str
-    settings: dict[str, Any]
-    config: dict[str, Any]
+    return [draft._replace(code=codes[one]) for draft, one in zip(drafts, roots)]
 
 
 def roots_of(config: Mapping[str, Any], folder: str | Path) -> tuple[str, ...]:
@@ -151,7 +140,7 @@ def _shared(problem: ProblemSpec) -> dict[str, Any]:
     return {**asdict(problem), "name": problem.data}
 
 
-def _races(study: Study, problem: ProblemSpec) -> Iterator[_Draft]:
+def _races(study: Study, problem: ProblemSpec) -> Iterator[Entry]:
     for method in study.methods:
         yield from _track(study, problem, method, "default", {}, study.all_seeds)
         seeds = tuple(dict.fromkeys((*study.all_seeds, *study.tuning_seeds)))
@@ -167,7 +156,7 @@ def _track(
     track: str,
     values: dict[str, Any],
     seeds: tuple[int, ...],
-) -> Iterator[_Draft]:
+) -> Iterator[Entry]:
     """The runs of one method with one choice of settings on one problem."""
     settings, budget = {**method.settings, **values}, study.budget
     assert budget is not None
@@ -183,24 +172,24 @@ def _track(
             "budget": asdict(budget),
             "stop": asdict(study.stop),
         }
-        yield _Draft("race", problem.name, title, track, values, config)
+        yield Entry("race", problem.name, title, track, values, config, {})
 
 
 def _title(name: str, settings: Mapping[str, Any]) -> str:
     return titled(TITLES.get(name, name), settings)
 
 
-def _reference(study: Study, problem: ProblemSpec) -> _Draft:
+def _reference(study: Study, problem: ProblemSpec) -> Entry:
     config = {
         "kind": "reference",
         "problem": _shared(problem),
         "seed": 0,
         **asdict(study.reference),
     }
-    return _Draft("reference", problem.name, "reference", "reference", {}, config)
+    return Entry("reference", problem.name, "reference", "reference", {}, config, {})
 
 
-def _rest(study: Study, problem: ProblemSpec) -> Iterator[_Draft]:
+def _rest(study: Study, problem: ProblemSpec) -> Iterator[Entry]:
     for one in study.measurements:
         config = {
             "kind": "measurement",
@@ -212,7 +201,7 @@ def _rest(study: Study, problem: ProblemSpec) -> Iterator[_Draft]:
         if not file.endswith(".py"):
             raise ValueError(f"a measurement is named FILE.py:function, got {one.name!r}")
         kind, title = "measurement", titled(one.name, one.settings)
-        yield _Draft(kind, problem.name, title, kind, {}, config)
+        yield Entry(kind, problem.name, title, kind, {}, config, {})
 
 
 def method_of(told: Mapping[str, Any], folder: str | Path, seed: int) -> Method:
