@@ -5,7 +5,9 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import equinox as eqx
 import helpers
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
@@ -16,6 +18,7 @@ from jaxmix.race import running
 from jaxmix.race.entries import Entry, entries
 from jaxmix.race.outside import FromStart, scipy_lbfgs, sklearn_em
 from jaxmix.race.problems import opened
+from jaxmix.race.reference import rate_at, referenced
 from jaxmix.race.runners import KitRunner
 from jaxmix.race.schedule import own_stop, steps_ahead
 from jaxmix.race.store import RunFolder
@@ -66,6 +69,24 @@ def started(method):
     problem = opened(FAITHFUL, ".")
     start = problem.start(0, "float64")
     return problem, start, KitRunner(problem.x, None, start, method, 0.0)
+
+
+def test_a_reference_says_how_fast_em_is_near_it():
+    problem = opened(FAITHFUL, ".")
+    found = referenced({"starts": 3, "max_steps": 500, "seed": 0}, problem)
+    assert found.told["outcome"] == "REFERENCE"
+    np.testing.assert_allclose(found.rows[0]["objective"], -1130.26396, atol=1e-5)
+    gaps = jm.fit(problem.x, problem.start(0, "float64"), stop=jm.Stop(tol=1e-9)).gap_history
+    # What is left to gain falls with the square of the error.
+    np.testing.assert_allclose(found.told["em_rate"], np.sqrt(gaps[-1] / gaps[-2]), rtol=0.01)
+
+
+def test_a_rate_is_said_of_optima_alone():
+    problem = opened(FAITHFUL, ".")
+    start = problem.start(0, "float64")
+    on_the_boundary = eqx.tree_at(lambda m: m.log_weights, start, jnp.array([0.0, -jnp.inf]))
+    assert rate_at(start, problem) is None
+    assert rate_at(on_the_boundary, problem) is None
 
 
 @pytest.mark.parametrize("steps", [[30], [1, 2, 3, 24]])

@@ -54,6 +54,7 @@ def problem(name, beaten=None):
         "settings": {}, "rows": 50, "total": 50.0, "columns": ["a", "b"], "source": "made up",
         "sha256": "0", "num_parameters": 3, "reference": REFERENCES[name],
         "dedicated": REFERENCES[name] - (0.5 if beaten else 0.0), "beaten_by": beaten,
+        "em_rate": None if beaten else 0.1,
     }  # fmt: skip
 
 
@@ -63,6 +64,7 @@ def a_study(problems, runs, tuning=(), **more):
         "schema": 1, "title": "by hand", "precision": "float64", "seeds": [0, 1, 2],
         "tuning_seeds": [9], "targets": [1.0, 0.1], "budget": {"passes": 8, "seconds": None},
         "stop": {"rule": "gap", "tol": 1e-8}, "problems": problems, "runs": runs,
+        "reference": {"starts": 7, "max_steps": 500},
         "tuning": list(tuning), "measurements": [], "circumstances": [kind], "left": 0, **more,
     }  # fmt: skip
 
@@ -131,6 +133,8 @@ NUMBERS = {
     "runs.failed": 2,
     "problems.p.reference": -10.0,
     "problems.q.beaten_by_nats": 0.5,
+    "problems.p.em_steps_per_digit": 1,
+    "problems.q.em_steps_per_digit": None,
     "methods.EM.default.p.targets.1.0.reached": 3,
     "methods.EM.default.p.targets.1.0.median_passes": 2,
     "methods.EM.default.p.targets.1.0.expected_passes": 7 / 3,
@@ -210,6 +214,7 @@ def test_the_sentences_name_failures_tuning_and_who_beat_the_reference():
         "EM and Adam were run on 2 problems: p (50 rows, k = 2, full, kmeans++ starts); q",
         "The budget of a run is 8 passes over the data.",
         "The targets are 1 and 0.1 nats below",
+        "EM from 7 starts for at most 500 steps",
         "beaten on q: EM from seed 2 (run q-EM-default-2) came out 0.5 nats above",
         "2 of 28 runs failed.",
         "DEGENERATE: 1 of Adam on p.",

@@ -100,6 +100,7 @@ def _problem(
         "num_parameters": next((run["num_parameters"] for run in own), None),
         "reference": reference if np.isfinite(reference) else None,
         "dedicated": known,
+        "em_rate": (dedicated[0].manifest or {}).get("em_rate") if dedicated else None,
         "beaten_by": None if known is None else _beaten(best, highest - known),
     }
 

@@ -19,6 +19,7 @@ from jaxmix.report.writers import Table
 HEADS = {
     "methods": "Where methods end",
     "targets": "Targets",
+    "problems": "Problems",
     "tuning": "What tuning cost",
     "measurements": "Measurements",
     "runs": "All runs",

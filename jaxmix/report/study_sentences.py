@@ -58,10 +58,11 @@ def _budget(content: Content, _: Content) -> Iterator[str]:
 def _reference(content: Content, summary: Content) -> Iterator[str]:
     known = [one for one in content["problems"] if one["reference"] is not None]
     values = [f"{one['reference']:.5f} for {one['name']}" for one in known]
+    starts, steps = (content["reference"][name] for name in ("starts", "max_steps"))
     yield (
         "A problem's reference is the best objective that is known of it: that of a dedicated run, "
-        "EM from many starts and SQUAREM from the best end, or of a run of this study that came "
-        "out higher. Degenerate and failed runs never set it. "
+        f"EM from {starts} starts for at most {steps} steps and SQUAREM from the best end, or of a "
+        "run of this study that came out higher. Degenerate and failed runs never set it. "
         + (f"It is, in nats, {listed(values)}." if values else "None is known yet.")
     )
     for one in content["problems"]:

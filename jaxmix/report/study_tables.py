@@ -36,6 +36,7 @@ def study_tables(content: Content, summary: Content) -> dict[str, Table]:
         summary: of summary.json.
     """
     tables = {
+        "problems": _problems(summary),
         "methods": _methods(summary),
         "targets": _targets(summary),
         "runs": _runs(content),
@@ -160,6 +161,17 @@ def _groups(summary: Content) -> Iterator[tuple[tuple[str, str, str], Content]]:
             for track, problems in tracks.items():
                 if problem in problems:
                     yield (problem, method, track), problems[problem]
+
+
+def _problems(summary: Content) -> Table:
+    keys = ("rows", "num_parameters", "reference", "dedicated", "em_rate", "em_steps_per_digit")
+    rows = tuple((name, *(one[key] for key in keys)) for name, one in summary["problems"].items())
+    caption = (
+        "The best objective that is known, and that of the dedicated run. There an EM step "
+        "multiplies an error by EM's rate, in the end: so many steps a decimal digit."
+    )
+    columns = ("rows", "parameters", "reference", "dedicated run", "EM's rate", "EM steps a digit")
+    return Table(("problem", *columns), rows, caption)
 
 
 def _methods(summary: Content) -> Table:
