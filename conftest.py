@@ -60,6 +60,8 @@ if _folder is not None:
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
+# Where an operation was written is noted in every program, a tenth of all the time of tests.
+jax.config.update("jax_traceback_in_locations_limit", 0)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_compilation_cache_dir", os.environ[CACHE])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
