@@ -185,7 +185,7 @@ def test_a_budget_of_passes_ends_within_a_step(passes):
         done += steps
         visited.append(done)
     assert passes <= 2 * done < passes + 2
-    assert np.all(np.diff(visited) <= np.maximum(1, np.ceil(0.25 * np.array(visited[:-1]))))
+    assert np.all(np.diff(visited) <= np.maximum(1, np.ceil(0.15 * np.array(visited[:-1]))))
     assert len(visited) <= 3 + 16 * np.log2(passes + 1)
 
 

@@ -42,8 +42,6 @@ class FromStart:
         run: where so many steps lead; called with 0 and 1 first, untimed.
     """
 
-    growth = 2.0
-
     def __init__(self, run: Callable[[int], Reached]):
         self._run, self._reached = run, run(0)
 

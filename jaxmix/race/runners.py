@@ -49,9 +49,6 @@ class History(NamedTuple):
 class Runner(Protocol):
     """What a race asks of a method on its way."""
 
-    growth: float
-    """By what factor steps between two evaluations grow."""
-
     @property
     def num_steps(self) -> int:
         """Steps taken."""
@@ -104,8 +101,6 @@ class KitRunner:
         method: the method.
         ridge: in squared units of x.
     """
-
-    growth = 1.25
 
     def __init__(
         self, x: np.ndarray, sample_weights: Any, start: Mixture, method: Method, ridge: float

@@ -80,7 +80,7 @@ class Race:
         while True:
             runner = self._runner
             spent = runner.num_steps, runner.spent.passes, self.seconds
-            steps = steps_ahead(*spent, budget, runner.growth)
+            steps = steps_ahead(*spent, budget)
             if steps == 0 or runner.outcome != Outcome.RUNNING:
                 return
             self.seconds = runner.advance(steps, self.seconds)

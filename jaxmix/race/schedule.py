@@ -12,6 +12,9 @@ import numpy as np
 from jaxmix.race.runners import History
 from jaxmix.race.study import Budget, Rule
 
+GROWTH = 1.15
+"""By what factor steps between two evaluations grow: costs are known to so much."""
+
 
 class OwnStop(NamedTuple):
     """Where a run would have stopped by itself."""
@@ -20,18 +23,15 @@ class OwnStop(NamedTuple):
     passes: int
 
 
-def steps_ahead(
-    done: int, passes: int, seconds: float, budget: Budget, growth: float = 1.25
-) -> int:
+def steps_ahead(done: int, passes: int, seconds: float, budget: Budget) -> int:
     """How many steps to take until the next evaluation; 0 where the budget is spent.
 
     Args:
         done: steps taken.
         passes, seconds: spent on them.
         budget: how far the run goes; one of passes is overshot by less than a step's.
-        growth: by what factor steps between evaluations grow.
     """
-    ahead = max(1, math.ceil(done * growth) - done)
+    ahead = max(1, math.ceil(done * GROWTH) - done)
     for limit, spent in ((budget.passes, passes), (budget.seconds, seconds)):
         if limit is not None:
             if spent >= limit:
