@@ -64,7 +64,7 @@ def a_study(problems, runs, tuning=(), **more):
         "schema": 1, "title": "by hand", "precision": "float64", "seeds": [0, 1, 2],
         "tuning_seeds": [9], "targets": [1.0, 0.1], "budget": {"passes": 8, "seconds": None},
         "stop": {"rule": "gap", "tol": 1e-8}, "problems": problems, "runs": runs,
-        "reference": {"starts": 7, "max_steps": 500},
+        "reference": {"starts": 7, "max_steps": 500}, "total_seconds": 60.0,
         "tuning": list(tuning), "measurements": [], "circumstances": [kind], "left": 0, **more,
     }  # fmt: skip
 
@@ -131,6 +131,7 @@ def summary():
 NUMBERS = {
     "runs.finished": 28,
     "runs.failed": 2,
+    "runs.total_seconds": 60,
     "problems.p.reference": -10.0,
     "problems.q.beaten_by_nats": 0.5,
     "problems.p.em_steps_per_digit": 1,

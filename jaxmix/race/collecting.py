@@ -34,8 +34,8 @@ def collected(study: Study, plan: Sequence[Planned], store: Store) -> dict[str, 
         Numbers, texts and lists: `title`, `budget`, `targets`, `stop`, `reference`, `precision`,
         `seeds`, `tuning_seeds`; `problems`, each with its `reference` and who has beaten it, if
         anybody; `runs`, each with its `track` ("default", "grid" or "tuned"), `trace` and outcome;
-        `tuning`; `measurements`; `circumstances`, each kind once; and `left`, how many runs are not
-        done.
+        `tuning`; `measurements`; `circumstances`, each kind once; `total_seconds`, all that the
+        runs took; and `left`, how many are not done.
     """
     there = [one for one in plan if one.state in (DONE, FAILED)]
     runs = [_run(one, store) for one in there if one.entry.kind == "race"]
@@ -59,6 +59,7 @@ def collected(study: Study, plan: Sequence[Planned], store: Store) -> dict[str, 
         "tuning": tuning,
         "measurements": [_measurement(one) for one in there if one.entry.kind == "measurement"],
         "circumstances": _circumstances(there),
+        "total_seconds": sum((one.manifest or {}).get("total_seconds", 0.0) for one in there),
         "left": len(plan) - len(there),
     }
 

@@ -103,6 +103,7 @@ def _outcomes(content: Mapping[str, Any]) -> dict[str, Any]:
         "finished": len(runs),
         "failed": failed,
         "left": content["left"],
+        "total_seconds": content["total_seconds"],
         "outcomes": dict(sorted(counts.items())),
     }
 
