@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tyro
-
-from jaxmix.suggestions import unknown
+from jaxmix.cli.studies import OfStudy, Opened, check_rerun, described, summary
 
 if TYPE_CHECKING:
     from jaxmix.race.planning import Planned
@@ -23,17 +21,8 @@ SOME_FAILED = 1
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(OfStudy):
     """Make the runs of a study, and go on with those that were interrupted."""
-
-    study: tyro.conf.Positional[Path]
-    """The study's TOML file."""
-
-    preset: str | None = None
-    """Name of one of the study's presets."""
-
-    out: Path | None = None
-    """Folder of its runs; STUDY-runs beside the file when left out."""
 
     jobs: int = 1
     """How many processes, or jobs of a cluster; seconds are comparable only among runs of one
@@ -56,15 +45,13 @@ class Run:
 
     def run(self) -> int:
         """Run, say on stderr what is done, and print what came of it."""
-        from jaxmix.cli.studies import described, folder_of, planned, summary
         from jaxmix.inputs import as_count
-        from jaxmix.race.planning import FAILED, RERUNS
+        from jaxmix.race.planning import FAILED
 
         jobs = as_count(self.jobs, "jobs")
-        if self.rerun not in RERUNS:
-            raise unknown("rerun", self.rerun, RERUNS)
-        plan = self._chosen(planned(self.study, self.preset, self.out))
-        wanted = [one for one in plan if one.wanted(self.rerun)]
+        check_rerun(self.rerun)
+        opened = self.opened()
+        wanted = [one for one in self._chosen(opened) if one.wanted(self.rerun)]
         if wanted and self.executor != "local":
             return self._send(wanted, min(jobs, len(wanted)))
         if jobs > 1 and len(wanted) > 1:
@@ -72,27 +59,20 @@ class Run:
             if code:
                 return code
         elif wanted:
-            from jaxmix.race.store import Store
             from jaxmix.race.working import work
 
-            work(wanted, Store(folder_of(self.study, self.out)), self._files, Meter(len(wanted)))
-        plan = self._chosen(planned(self.study, self.preset, self.out))
+            work(wanted, opened.store, Path(opened.study.folder), Meter(len(wanted)))
+        plan = self._chosen(self.opened())
         if self.json:
             print(json.dumps([described(one) for one in plan], indent=1))
         elif self.only is None:
             print(summary(plan))
         return SOME_FAILED if any(one.state == FAILED for one in plan) else 0
 
-    @property
-    def _files(self) -> Path:
-        from jaxmix.cli.studies import opened
-
-        return Path(opened(self.study, self.preset).folder)
-
-    def _chosen(self, plan: "list[Planned]") -> "list[Planned]":
+    def _chosen(self, opened: Opened) -> "list[Planned]":
         if self.only is None:
-            return plan
-        names, known = self.only.split(","), {one.entry.name: one for one in plan}
+            return opened.plan
+        names, known = self.only.split(","), {one.entry.name: one for one in opened.plan}
         for name in names:
             if name not in known:
                 raise ValueError(f"there is no run {name}; jaxmix plan --json names all")
@@ -103,14 +83,11 @@ class Run:
 
         Where the parts are `shared`, each then helps the others with theirs.
         """
-        from jaxmix.cli.studies import run_words
-
         names = [one.entry.name for one in wanted]
         size = -(-len(names) // jobs)
-        about = self.study, self.preset, self.out, self.rerun
         starts = range(0, len(names), size)
         parts = [names[j:] + names[:j] if shared else names[j : j + size] for j in starts]
-        return [run_words(*about, part) for part in parts]
+        return [self.words(part, self.rerun) for part in parts]
 
     def _spread(self, wanted: "list[Planned]", jobs: int) -> int:
         """Have several processes make these runs."""
@@ -132,11 +109,10 @@ class Run:
 
     def _send(self, wanted: "list[Planned]", jobs: int) -> int:
         """Have a cluster make these runs."""
-        from jaxmix.cli.studies import folder_of
         from jaxmix.race.cluster import submitted
 
         commands = self._commands(wanted, jobs, shared=False)
-        logs = folder_of(self.study, self.out) / "jobs"
+        logs = self.runs / "jobs"
         numbers = submitted(commands, self.executor, logs, self.ask)
         print(f"sent {len(wanted)} runs as jobs {', '.join(numbers)}", file=sys.stderr)
         return 0

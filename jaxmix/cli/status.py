@@ -3,40 +3,29 @@
 import json
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
-import tyro
+from jaxmix.cli.studies import OfStudy, counted, described
 
 
 @dataclass(frozen=True)
-class Status:
+class Status(OfStudy):
     """Say how far a study is: how many runs are done, failed, at work and left."""
-
-    study: tyro.conf.Positional[Path]
-    """The study's TOML file."""
-
-    preset: str | None = None
-    """Name of one of the study's presets."""
-
-    out: Path | None = None
-    """Folder of its runs; STUDY-runs beside the file when left out."""
 
     json: bool = False
     """Print counts and failures as JSON."""
 
     def run(self) -> int:
         """Print the counts, the runs at work, and the failures."""
-        from jaxmix.cli.studies import described, planned
         from jaxmix.race.planning import FAILED, INTERRUPTED, RUNNING, STATES
 
-        plan = planned(self.study, self.preset, self.out)
+        plan = self.opened().plan
         counts = Counter(one.state for one in plan)
         shown = [described(one) for one in plan if one.state in (RUNNING, INTERRUPTED, FAILED)]
         if self.json:
             numbers = {state: counts[state] for state in STATES}
             print(json.dumps({"runs": len(plan), "states": numbers, "shown": shown}, indent=1))
         else:
-            print(f"{len(plan)} runs: " + ", ".join(f"{n} {s}" for s, n in counts.items()))
+            print(counted(plan))
             for one in shown:
                 what = f"{one['problem']}, {one['method']}, seed {one['seed']}"
                 print(f"{one['state']}: {what} ({one['why']}) {one['run']}")

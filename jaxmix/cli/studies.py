@@ -1,46 +1,74 @@
 """What `plan`, `run`, `status` and `report` share: a study's file, a preset, a folder of runs."""
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import tyro
+
+from jaxmix.suggestions import unknown
 
 if TYPE_CHECKING:
     from jaxmix.race.planning import Planned
+    from jaxmix.race.store import Store
     from jaxmix.race.study import Study
 
 
-def opened(path: Path, preset: str | None) -> "Study":
-    """The study of a file, in float64."""
-    import jax
+class Opened(NamedTuple):
+    """A study with its runs."""
 
-    jax.config.update("jax_enable_x64", True)
-    from jaxmix.race.study import read_study
-
-    return read_study(path, preset)
-
-
-def folder_of(study: Path, out: Path | None) -> Path:
-    """Where a study's runs are: beside its file unless the user says otherwise."""
-    return study.with_name(f"{study.stem}-runs") if out is None else out
+    study: "Study"
+    store: "Store"
+    plan: "list[Planned]"
+    """Every run, with its state."""
 
 
-def planned(path: Path, preset: str | None, out: Path | None) -> "list[Planned]":
-    """Every run of a study, with its state."""
-    study = opened(path, preset)
-    from jaxmix.race.entries import entries
-    from jaxmix.race.planning import planned as states
-    from jaxmix.race.store import Store
+@dataclass(frozen=True)
+class OfStudy:
+    """Arguments of a command on a study."""
 
-    return states(entries(study), Store(folder_of(path, out)))
+    study: tyro.conf.Positional[Path]
+    """The study's TOML file."""
+
+    preset: str | None = None
+    """Name of one of the study's presets."""
+
+    out: Path | None = None
+    """Folder of its runs; STUDY-runs beside the file when left out."""
+
+    @property
+    def runs(self) -> Path:
+        """Where the study's runs are."""
+        return self.study.with_name(f"{self.study.stem}-runs") if self.out is None else self.out
+
+    def opened(self) -> Opened:
+        """The study, in float64, and what is there of it."""
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        from jaxmix.race.entries import entries
+        from jaxmix.race.planning import planned
+        from jaxmix.race.store import Store
+        from jaxmix.race.study import read_study
+
+        study, store = read_study(self.study, self.preset), Store(self.runs)
+        return Opened(study, store, planned(entries(study), store))
+
+    def words(self, names: Sequence[str], rerun: str) -> list[str]:
+        """Words after `jaxmix` that make runs of these names."""
+        words = ["run", str(self.study), f"--only={','.join(names)}", f"--rerun={rerun}"]
+        words += [] if self.preset is None else [f"--preset={self.preset}"]
+        return words + ([] if self.out is None else [f"--out={self.out}"])
 
 
-def run_words(
-    study: Path, preset: str | None, out: Path | None, rerun: str, names: "list[str]"
-) -> list[str]:
-    """Words after `jaxmix` that make these runs of a study."""
-    words = ["run", str(study), f"--only={','.join(names)}", f"--rerun={rerun}"]
-    words += [] if preset is None else [f"--preset={preset}"]
-    return words + ([] if out is None else [f"--out={out}"])
+def check_rerun(rerun: str) -> None:
+    """Raise ValueError for what is no kind of runs to make again."""
+    from jaxmix.race.planning import RERUNS
+
+    if rerun not in RERUNS:
+        raise unknown("rerun", rerun, RERUNS)
 
 
 def described(one: "Planned") -> dict[str, Any]:
@@ -51,7 +79,14 @@ def described(one: "Planned") -> dict[str, Any]:
     return about | {"state": one.state, "why": one.why}
 
 
-def summary(plan: "list[Planned]") -> str:
+def counted(plan: "Sequence[Planned]") -> str:
+    """How many runs there are in which state, in words."""
+    counts = Counter(one.state for one in plan)
+    states = ", ".join(f"{number} {state}" for state, number in counts.items())
+    return f"{len(plan)} runs: {states}"
+
+
+def summary(plan: "Sequence[Planned]") -> str:
     """A line for runs of one problem and method in one state, for one reason."""
     from jaxmix.race.entries import titled
     from jaxmix.report.writers import Table
@@ -61,7 +96,5 @@ def summary(plan: "list[Planned]") -> str:
         for one in plan
     )
     rows = tuple((*line, number) for line, number in lines.items())
-    counts = Counter(one.state for one in plan)
-    total = ", ".join(f"{number} {state}" for state, number in counts.items())
     columns = ("problem", "method", "state", "why", "runs")
-    return Table(columns, rows, f"{len(plan)} runs: {total}.").to_text()
+    return Table(columns, rows, f"{counted(plan)}.").to_text()
