@@ -212,6 +212,7 @@ def test_the_sentences_name_failures_tuning_and_who_beat_the_reference():
     content = by_hand()
     text = "\n".join(sentences(content, summarized(content)))
     for words in (
+        "(seeds 0 to 2) in float64",
         "EM and Adam were run on 2 problems: p (50 rows, k = 2, full, kmeans++ starts); q",
         "The budget of a run is 8 passes over the data.",
         "The targets are 1 and 0.1 nats below",
@@ -332,6 +333,18 @@ def test_a_study_without_runs_gets_a_page_that_says_so(tmp_path, capsys):
     assert capsys.readouterr().out == f"0 runs, 0 failed, 11 left\n{page}\n"
     text = page.read_text(encoding="utf-8")
     assert "No run of this study has finished yet. 11 of its runs are not finished." in text
+
+
+def test_a_study_of_measurements_alone_says_what_it_measured():
+    done = {"run": "a", "problem": "p", "name": "f.py:rate", "outcome": "MEASURED", "error": None}
+    failed = {**done, "problem": "q", "outcome": "ERROR", "error": "Traceback\nValueError: no"}
+    measured = [{**done, "measured": {"rate": 0.5}}, {**failed, "measured": None}]
+    problems = [problem("p"), problem("q")]
+    page = page_of(a_study(problems, [], measurements=measured, left=1))
+    assert "f.py:rate was measured on 2 problems; on 1 it failed (q: ValueError: no)." in page
+    assert "1 runs of the study are not finished" in page
+    assert ">rate</td>" in page
+    assert "No run of this study" not in page
 
 
 def test_text_of_a_user_cannot_become_markup():

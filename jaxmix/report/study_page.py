@@ -60,7 +60,7 @@ def study_html(
     body = Template(asset("study.html")).substitute(
         introduction=said,
         measured=made.pop("methods", ""),
-        figures=drawn or "<p>There is nothing to draw yet.</p>",
+        figures=drawn or "<p>There is nothing to draw.</p>",
         player=_player(shown, content) if shown else "",
         tables="\n".join(made.values()),
         facts=html_facts(_facts(content)),

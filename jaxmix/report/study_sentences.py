@@ -1,7 +1,7 @@
 """What the page of a study says first: what was compared, how, and what went wrong."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jaxmix.report.page import listed, stop_rule
@@ -17,10 +17,11 @@ def sentences(content: Content, summary: Content) -> list[str]:
         content: of results.json.
         summary: of summary.json.
     """
-    if not content["runs"]:
+    if not content["runs"] and not content["measurements"]:
         left = f" {content['left']} of its runs are not finished." if content["left"] else ""
         return [f"No run of this study has finished yet.{left} `jaxmix run` makes them."]
-    parts = (_compared, _budget, _reference, _failures, _tracks, _machines)
+    races = (_compared, _budget, _reference, _failures, _tracks) if content["runs"] else ()
+    parts = (*races, _measured, _left, _machines)
     return [paragraph for part in parts for paragraph in part(content, summary)]
 
 
@@ -28,13 +29,18 @@ def _compared(content: Content, _: Content) -> Iterator[str]:
     methods = list(dict.fromkeys(run["method"] for run in content["runs"]))
     problems = [one for one in content["problems"] if one["k"] is not None]
     noun = "problem" if len(problems) == 1 else "problems"
-    seeds = ", ".join(map(str, content["seeds"]))
     yield (
         f"{listed(methods)} {'was' if len(methods) == 1 else 'were'} run on {len(problems)} "
         f"{noun}: {'; '.join(map(_named, problems))}. Every method goes from the same "
-        f"{len(content['seeds'])} starts a problem (seeds {seeds}) in {content['precision']}; what "
+        f"{len(content['seeds'])} starts a problem (seeds {_numbers(content['seeds'])}) in {content['precision']}; what "
         "it has found is evaluated in float64, outside of the time that counts."
     )
+
+
+def _numbers(seeds: Sequence[int]) -> str:
+    """Seeds one by one, or where three and more follow one another, from which to which."""
+    in_a_row = len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1))
+    return f"{seeds[0]} to {seeds[-1]}" if in_a_row else ", ".join(map(str, seeds))
 
 
 def _named(problem: Content) -> str:
@@ -84,8 +90,6 @@ def _reference(content: Content, summary: Content) -> Iterator[str]:
 
 def _failures(content: Content, summary: Content) -> Iterator[str]:
     counts = summary["runs"]
-    if counts["left"]:
-        yield f"{counts['left']} runs of the study are not finished; nothing here counts them."
     if not counts["failed"]:
         yield f"None of the {counts['finished']} runs failed."
         return
@@ -121,6 +125,20 @@ def _tracks(content: Content, _: Content) -> Iterator[str]:
         "Default and tuned settings are separate tracks. Tuned ones are those of a grid that did "
         f"best on the tuning seeds {seeds}, whose cost comes on top: {'; '.join(choices)}.{shared}"
     )
+
+
+def _measured(content: Content, _: Content) -> Iterator[str]:
+    for name in dict.fromkeys(one["name"] for one in content["measurements"]):
+        own = [one for one in content["measurements"] if one["name"] == name]
+        failed = [f"{one['problem']}: {last_line(one['error'])}" for one in own if one["error"]]
+        words = f"; on {len(failed)} it failed ({'; '.join(failed)})" if failed else ""
+        noun = "problem" if len(own) == 1 else "problems"
+        yield f"{name} was measured on {len(own)} {noun}{words}."
+
+
+def _left(content: Content, _: Content) -> Iterator[str]:
+    if content["left"]:
+        yield f"{content['left']} runs of the study are not finished; nothing here counts them."
 
 
 def _machines(content: Content, _: Content) -> Iterator[str]:
