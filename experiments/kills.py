@@ -27,7 +27,7 @@ STUDY = """
 title = "killed"
 seeds = 1
 [budget]
-passes = 3000
+passes = 600
 [reference]
 starts = 4
 [[problems]]

@@ -32,7 +32,8 @@ def _compared(content: Content, _: Content) -> Iterator[str]:
     yield (
         f"{listed(methods)} {'was' if len(methods) == 1 else 'were'} run on {len(problems)} "
         f"{noun}: {'; '.join(map(_named, problems))}. Every method goes from the same "
-        f"{len(content['seeds'])} starts a problem (seeds {_numbers(content['seeds'])}) in {content['precision']}; what "
+        f"{len(content['seeds'])} starts a problem (seeds {_numbers(content['seeds'])}) "
+        f"in {content['precision']}; what "
         "it has found is evaluated in float64, outside of the time that counts."
     )
 
