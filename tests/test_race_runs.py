@@ -16,7 +16,7 @@ import jaxmix as jm
 from jaxmix.loop import Outcome
 from jaxmix.race import running
 from jaxmix.race.entries import Entry, entries
-from jaxmix.race.outside import FromStart, scipy_lbfgs, sklearn_em
+from jaxmix.race.outside import ScikitLearnEM, scipy_lbfgs
 from jaxmix.race.problems import opened
 from jaxmix.race.reference import rate_at, referenced
 from jaxmix.race.runners import KitRunner
@@ -123,8 +123,9 @@ def test_a_run_that_never_stops_has_no_own_stop():
 def test_scikit_learn_s_bounds_are_the_kit_s_history():
     problem, start, runner = started(jm.EM())
     runner.advance(40, 0.0)
-    other = FromStart(sklearn_em(problem.x, None, start, 0.0))
-    other.advance(40, 0.0)
+    other = ScikitLearnEM(problem.x, None, start, 0.0)
+    for steps in (1, 9, 30):
+        other.advance(steps, 0.0)
     np.testing.assert_allclose(
         other.history.objective, runner.history.objective[:-1], rtol=0, atol=1e-9
     )
@@ -134,8 +135,10 @@ def test_scikit_learn_s_bounds_are_the_kit_s_history():
 
 def test_the_competitor_is_scikit_learn_without_a_ridge():
     problem, start, _ = started(jm.EM())
-    other = FromStart(sklearn_em(problem.x, None, start, 0.0))
-    other.advance(7, 0.0)
+    other = ScikitLearnEM(problem.x, None, start, 0.0)
+    other.prepare()
+    for steps in (1, 2, 4):
+        other.advance(steps, 0.0)
     given = {"weights_init": start.weights, "means_init": start.means}
     precisions = np.linalg.inv(np.asarray(start.covariances))
     plain = GaussianMixture(
@@ -144,11 +147,17 @@ def test_the_competitor_is_scikit_learn_without_a_ridge():
     with pytest.warns(Warning, match="did not converge"):
         plain.fit(problem.x)
     np.testing.assert_array_equal(other.mixture.means, plain.means_)
+    again = ScikitLearnEM(problem.x, None, start, 0.0)
+    again.thaw(*other.frozen())
+    for one in (other, again):
+        one.advance(5, 0.0)
+    np.testing.assert_array_equal(other.mixture.means, again.mixture.means)
+    np.testing.assert_array_equal(other.history.objective, again.history.objective)
 
 
 def test_scipy_climbs_the_same_objective():
     problem, start, _ = started(jm.EM())
-    other = FromStart(scipy_lbfgs(problem.x, None, start, 0.0))
+    other = scipy_lbfgs(problem.x, None, start, 0.0)
     other.advance(5, 0.0)
     textbook = helpers.objective(problem.x, other.mixture)
     np.testing.assert_allclose(other.history.objective[-1], textbook, rtol=1e-12)
@@ -175,7 +184,7 @@ def test_competitors_refuse_what_they_cannot_climb(message):
     problem = opened(replace(stated, family=family), ".")
     start = problem.start(0, "float64")
     with pytest.raises(ValueError, match=message):
-        sklearn_em(problem.x, problem.table.sample_weights, start, 0.0)
+        ScikitLearnEM(problem.x, problem.table.sample_weights, start, 0.0)
 
 
 @pytest.mark.parametrize("passes", [1, 2, 7, 100, 1001])

@@ -17,7 +17,7 @@ from jaxmix.methods.base import Method
 from jaxmix.mixture import Mixture
 from jaxmix.race.closure import code_hashes
 from jaxmix.race.named_methods import TITLES, method_named
-from jaxmix.race.outside import COMPETITORS, FromStart
+from jaxmix.race.outside import COMPETITORS
 from jaxmix.race.runners import KitRunner, Runner
 from jaxmix.race.store import run_name
 from jaxmix.race.study import MethodSpec, ProblemSpec, Study
@@ -229,8 +229,7 @@ def maker(config: Mapping[str, Any], folder: str | Path) -> Callable[..., Runner
     """What makes the runner of a race's configuration."""
     told = config["method"]
     if told["name"] in COMPETITORS:
-        competitor = COMPETITORS[told["name"]]
-        return lambda *given: FromStart(competitor(*given))
+        return COMPETITORS[told["name"]]
     method = method_of(told, folder, config["seed"])
 
     def make(x: np.ndarray, sample_weights: Any, start: Mixture, ridge: float) -> Runner:

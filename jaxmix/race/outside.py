@@ -1,7 +1,7 @@
 """Competitors from outside the kit, on the same data, starts and objective: scikit-learn, SciPy.
 
-They offer no state to go on from: each is run from its start to every point of the schedule, as a
-user would run it, and the seconds to a point are those of that one call.
+scikit-learn goes on by warm starts. SciPy offers no state to go on from: it is run from its start
+to every point of the schedule, and the seconds to a point are those of that one call.
 """
 
 import time
@@ -22,7 +22,7 @@ from jaxmix.loop import Outcome
 from jaxmix.methods.em import EM
 from jaxmix.mixture import Mixture
 from jaxmix.posing import check_problem
-from jaxmix.race.runners import History, Spent
+from jaxmix.race.runners import History, Runner, Spent
 
 
 class Reached(NamedTuple):
@@ -89,47 +89,101 @@ class FromStart:
         self._reached = self._run(header["num_steps"])
 
 
-Make = Callable[[np.ndarray, Any, Mixture, float], Callable[[int], Reached]]
-"""From columns, sample weights, start and ridge to what runs a number of steps."""
+class ScikitLearnEM:
+    """A `Runner` of `sklearn.mixture.GaussianMixture` with reg_covar=0, from given parameters.
 
+    Its iteration is an E-step and then an M-step. A warm start goes on from where it was; at the
+    end of each call scikit-learn evaluates once more, which is charged to nobody, as with any
+    method of the kit, but takes its time.
 
-def sklearn_em(x: np.ndarray, sample_weights: Any, start: Mixture, ridge: float) -> Any:
-    """`sklearn.mixture.GaussianMixture` with reg_covar=0, from given parameters.
-
-    Its iteration is an E-step and then an M-step, and it evaluates once more at its end, which is
-    charged to nobody, as with any method of the kit.
+    Args:
+        x: columns [n d].
+        sample_weights: None, because it takes none.
+        start: Gaussian components.
+        ridge: 0, because its own is no part of the likelihood.
     """
+
+    outcome = Outcome.RUNNING
+
+    def __init__(self, x: np.ndarray, sample_weights: Any, start: Mixture, ridge: float):
+        from sklearn.mixture import GaussianMixture
+
+        family, k = start.family.name, start.num_components
+        _refuse("sklearn", family not in STRUCTURES, f"{family} components")
+        _refuse("sklearn", sample_weights is not None, "sample weights")
+        _refuse("sklearn", ridge != 0, "a ridge in the likelihood")
+        given: dict[str, Any] = {
+            "weights_init": np.asarray(start.weights),
+            "means_init": np.asarray(start.means),
+            "precisions_init": _precisions(np.asarray(start.covariances), family),
+        }
+        kind: dict[str, Any] = {"tol": 0.0, "reg_covar": 0.0, "warm_start": True}
+        self._model = GaussianMixture(k, covariance_type=family, **kind, **given)
+        self._x, self._start, self.num_steps, self._bounds = x, start, 0, np.zeros(0)
+
+    @property
+    def spent(self) -> Spent:
+        """A pass a step."""
+        return Spent(self.num_steps, 0, 0)
+
+    @property
+    def mixture(self) -> Mixture:
+        """Where it is."""
+        model = self._model
+        if self.num_steps == 0:
+            return self._start
+        parts = model.weights_, model.means_, model.covariances_
+        return gaussian_mixture(*parts, self._start.family.name)
+
+    @property
+    def history(self) -> History:
+        """Its lower bounds of every step, where this version keeps them."""
+        return History(len(self._x) * self._bounds, None, np.arange(len(self._bounds)))
+
+    def prepare(self) -> None:
+        """Take a first step elsewhere, for what is loaded once."""
+        from sklearn.base import clone
+
+        _fitted(clone(self._model), self._x, 1)
+
+    def advance(self, steps: int, seconds: float) -> float:
+        """Go on by so many steps."""
+        began = time.perf_counter()
+        _fitted(self._model, self._x, steps)
+        seconds += time.perf_counter() - began
+        self.num_steps += steps
+        bounds = np.asarray(getattr(self._model, "lower_bounds_", ()), np.float64)
+        self._bounds = np.append(self._bounds, bounds)
+        return seconds
+
+    def frozen(self) -> tuple[dict[str, Any], Arrays]:
+        """What it has fitted."""
+        names = FITTED if self.num_steps else ()
+        arrays = {name: np.asarray(getattr(self._model, name)) for name in names}
+        return {"num_steps": self.num_steps}, {"bounds": self._bounds, **arrays}
+
+    def thaw(self, header: dict[str, Any], arrays: Arrays) -> None:
+        """Go on from what was fitted."""
+        self.num_steps, self._bounds = header["num_steps"], arrays["bounds"]
+        for name in FITTED if self.num_steps else ():
+            setattr(self._model, name, arrays[name])
+        # It is by this attribute that scikit-learn tells a warm start from a cold one.
+        self._model.converged_ = False
+
+
+FITTED = ("weights_", "means_", "covariances_", "precisions_cholesky_", "lower_bound_")
+"""What a warm start of scikit-learn goes on from."""
+
+
+def _fitted(model: Any, x: np.ndarray, steps: int) -> None:
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
 
-    family, k = start.family.name, start.num_components
-    _refuse("sklearn", family not in STRUCTURES, f"{family} components")
-    _refuse("sklearn", sample_weights is not None, "sample weights")
-    _refuse("sklearn", ridge != 0, "a ridge in the likelihood")
-    given: dict[str, Any] = {
-        "weights_init": np.asarray(start.weights),
-        "means_init": np.asarray(start.means),
-        "precisions_init": _precisions(np.asarray(start.covariances), family),
-    }
-
-    def run(steps: int) -> Reached:
-        if steps == 0:
-            return Reached(0, start, Spent(0, 0, 0), History(np.zeros(0), None, np.zeros(0, int)))
-        model = GaussianMixture(
-            k, covariance_type=family, tol=0.0, reg_covar=0.0, max_iter=steps, **given
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(x)
-        fitted = gaussian_mixture(model.weights_, model.means_, model.covariances_, family)
-        bounds = len(x) * np.asarray(getattr(model, "lower_bounds_", ()))
-        history = History(bounds, None, np.arange(len(bounds)))
-        return Reached(steps, fitted, Spent(steps, 0, 0), history)
-
-    return run
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.set_params(max_iter=steps).fit(x)
 
 
-def scipy_lbfgs(x: np.ndarray, sample_weights: Any, start: Mixture, ridge: float) -> Any:
+def scipy_lbfgs(x: np.ndarray, sample_weights: Any, start: Mixture, ridge: float) -> FromStart:
     """`scipy.optimize.minimize(method="L-BFGS-B")` on the kit's objective and gradient.
 
     In the kit's free coordinates, on minus the objective a unit of sample weight, with SciPy's
@@ -173,10 +227,14 @@ def scipy_lbfgs(x: np.ndarray, sample_weights: Any, start: Mixture, ridge: float
         mixture = problem.leave(free.mixture(jnp.asarray(vector, dtype)))
         return Reached(taken, mixture, Spent(spent, spent, 0), history, outcome)
 
-    return run
+    return FromStart(run)
 
 
-COMPETITORS: dict[str, Make] = {"sklearn": sklearn_em, "scipy-lbfgs": scipy_lbfgs}
+COMPETITORS: dict[str, Callable[[np.ndarray, Any, Mixture, float], Runner]] = {
+    "sklearn": ScikitLearnEM,
+    "scipy-lbfgs": scipy_lbfgs,
+}
+"""From columns, sample weights, start and ridge to a competitor's runner, by name."""
 
 
 def _refuse(name: str, refused: bool, what: str) -> None:
