@@ -21,7 +21,7 @@ def derivatives(problem: Any, seed: int, steps: int = 200) -> dict[str, Any]:
 
     exact = _differences(np.asarray(x), start, row, width)
     fitted = jm.fit(problem.x, start, stop=jm.Stop(tol=1e-14, max_steps=20_000))
-    rate = float(jm.inference.em_rate(fitted.mixture, problem.x).rate)
+    rate = jm.inference.em_rate(fitted.mixture, problem.x)
     said: dict[str, Any] = {"rate": rate, "row": row, "central_differences": exact}
     for mode in ("implicit", "unrolled", "one_step"):
         slope = jax.jit(jax.grad(lambda point, mode=mode: weight(point, mode)))
