@@ -330,7 +330,7 @@ def test_a_study_without_runs_gets_a_page_that_says_so(tmp_path, capsys):
     (tmp_path / "least.toml").write_text(LEAST)
     assert main(["report", str(tmp_path / "least.toml")]) == 0
     page = tmp_path / "least-report" / "report.html"
-    assert capsys.readouterr().out == f"0 runs, 0 failed, 11 left\n{page}\n"
+    assert capsys.readouterr().out == f"11 runs: 11 missing\n{page}\n"
     text = page.read_text(encoding="utf-8")
     assert "No run of this study has finished yet. 11 of its runs are not finished." in text
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxmix.cli.studies import OfStudy
+from jaxmix.cli.studies import OfStudy, counted
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,5 @@ class Report(OfStudy):
         summary = summarized(content)
         to = self.study.with_name(f"{self.study.stem}-report") if self.to is None else self.to
         write_files(study_files(content, summary, courses(content), paths), to)
-        counts = summary["runs"]
-        print(f"{counts['finished']} runs, {counts['failed']} failed, {counts['left']} left")
+        print(counted(plan))
         print(to / "report.html")
