@@ -11,20 +11,20 @@ import jaxmix as jm
 
 
 def derivatives(problem: Any, seed: int, steps: int = 200) -> dict[str, Any]:
-    """Of the weight of the first component in one row of the data, against central differences."""
+    """Of a coordinate of the first mean in one row of the data, against central differences."""
     x, start = jnp.asarray(problem.x), problem.start(seed, "float64")
     row, width = len(x) // 2, 1e-5
 
-    def weight(point: jax.Array, mode: str) -> jax.Array:
+    def mean(point: jax.Array, mode: str) -> jax.Array:
         moved = x.at[row].set(point)
-        return jm.differentiable_fit(moved, start, mode=mode, max_steps=steps).weights[0]
+        return jm.differentiable_fit(moved, start, mode=mode, max_steps=steps).means[0, 0]
 
     exact = _differences(np.asarray(x), start, row, width)
     fitted = jm.fit(problem.x, start, stop=jm.Stop(tol=1e-14, max_steps=20_000))
     rate = jm.inference.em_rate(fitted.mixture, problem.x)
     said: dict[str, Any] = {"rate": rate, "row": row, "central_differences": exact}
     for mode in ("implicit", "unrolled", "one_step"):
-        slope = jax.jit(jax.grad(lambda point, mode=mode: weight(point, mode)))
+        slope = jax.jit(jax.grad(lambda point, mode=mode: mean(point, mode)))
         found = jax.block_until_ready(slope(x[row]))
         seconds = min(_timed(slope, x[row]) for _ in range(5))
         error = float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
@@ -42,14 +42,14 @@ def _timed(slope: Any, point: jax.Array) -> float:
 def _differences(x: np.ndarray, start: jm.Mixture, row: int, width: float) -> np.ndarray:
     """Central differences of whole fits."""
 
-    def weight(moved: np.ndarray) -> float:
+    def mean(moved: np.ndarray) -> float:
         stop = jm.Stop(tol=1e-20, max_steps=20_000)
-        return float(jm.fit(moved, start, stop=stop).mixture.weights[0])
+        return float(jm.fit(moved, start, stop=stop).mixture.means[0, 0])
 
     slopes = []
     for column in range(x.shape[1]):
         ahead, behind = x.copy(), x.copy()
         ahead[row, column] += width
         behind[row, column] -= width
-        slopes.append((weight(ahead) - weight(behind)) / (2 * width))
+        slopes.append((mean(ahead) - mean(behind)) / (2 * width))
     return np.array(slopes)
