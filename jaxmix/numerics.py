@@ -15,6 +15,8 @@ from jax.lax import Precision
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float
 
+_softmax = jax.jit(jax.nn.softmax, static_argnames="axis")
+_logsumexp = jax.jit(jax.nn.logsumexp, static_argnames="axis")
 
 def softmax(x: Float[Array | np.ndarray, "*batch k"], axis: int = -1) -> Float[Array, "*batch k"]:
     r"""Probabilities proportional to exponentials, $e^{x_j} / \sum_l e^{x_l}$, without overflow.
@@ -34,7 +36,7 @@ def softmax(x: Float[Array | np.ndarray, "*batch k"], axis: int = -1) -> Float[A
         ... ]
         [[0.5, 0.5], [0.2689, 0.7311]]
     """
-    return jax.nn.softmax(jnp.asarray(x), axis=axis)
+    return _softmax(jnp.asarray(x), axis=axis)
 
 
 def logsumexp(x: Float[Array | np.ndarray, "..."], axis: int = -1) -> Float[Array, "..."]:
@@ -52,7 +54,7 @@ def logsumexp(x: Float[Array | np.ndarray, "..."], axis: int = -1) -> Float[Arra
         >>> [round(float(v), 4) for v in jm.logsumexp(jnp.array([[1000.0, 1000.0], [1.0, 2.0]]))]
         [1000.6931, 2.3133]
     """
-    return jax.nn.logsumexp(jnp.asarray(x), axis=axis)
+    return _logsumexp(jnp.asarray(x), axis=axis)
 
 
 def pairwise_distances(
