@@ -23,6 +23,7 @@ from jaxmix.starts import as_responsibilities, check_m_step, compiled_m_step, or
 compiled_problem = jax.jit(build_problem, static_argnames="centered")
 compiled_objective = jax.jit(Problem.objective)
 
+
 def log_likelihood(mixture: Mixture, x: Any, sample_weights: Any = None) -> Float[Array, ""]:
     r"""The marginal log-likelihood $\sum_i s_i \log \sum_k w_k p_k(x_i)$, in nats.
 
