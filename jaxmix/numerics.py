@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float
 _softmax = jax.jit(jax.nn.softmax, static_argnames="axis")
 _logsumexp = jax.jit(jax.nn.logsumexp, static_argnames="axis")
 
+
 def softmax(x: Float[Array | np.ndarray, "*batch k"], axis: int = -1) -> Float[Array, "*batch k"]:
     r"""Probabilities proportional to exponentials, $e^{x_j} / \sum_l e^{x_l}$, without overflow.
 
@@ -186,6 +187,7 @@ def cholesky(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]:
     return each_matrix(jnp.linalg.cholesky, matrices.shape[-1], stack).reshape(matrices.shape)
 
 
+@jax.jit
 def cholesky_or_zero(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]:
     """Lower Cholesky factors; zero where a finite matrix has none, so that it is seen."""
     factors = cholesky(matrices)
