@@ -260,11 +260,9 @@ class Blocks(Data):
     @property
     def _in_groups(self) -> tuple[Array, Array]:
         """Rows and sample weights with a leading axis of groups."""
-
-        def cut(leaf: Array) -> Array:
-            return leaf.reshape(-1, self.group, *leaf.shape[1:])
-
-        return cut(self.x), cut(self.sample_weights)
+        _, d, rows = self.x.shape
+        x = self.x.reshape(-1, self.group, d, rows)
+        return x, self.sample_weights.reshape(-1, self.group, rows)
 
 
 def in_blocks(

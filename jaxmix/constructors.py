@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from jaxmix.families import Bernoulli, Categorical, Family, Gaussian, Poisson, structure
 from jaxmix.families.gaussian import MATRICES
@@ -151,8 +152,13 @@ def _weighted(weights: Any, name: str, values: Any) -> tuple[np.ndarray, np.ndar
 
 def _mixture(weights: np.ndarray, values: np.ndarray, family: Callable[[Any], Family]) -> Mixture:
     dtype = jnp.result_type(weights, values)
-    log_weights = jax.nn.log_softmax(jnp.log(jnp.asarray(weights, dtype)))
+    log_weights = _log_weights(jnp.asarray(weights, dtype))
     return Mixture(log_weights, family(jnp.asarray(values, dtype)))
+
+
+@jax.jit
+def _log_weights(weights: Float[Array, " k"]) -> Float[Array, " k"]:
+    return jax.nn.log_softmax(jnp.log(weights))
 
 
 def _floats(name: str, value: Any) -> np.ndarray:

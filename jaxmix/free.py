@@ -88,12 +88,19 @@ def _basis(structure: Any, shapes: tuple[Any, ...], fixed: tuple[str, ...]) -> n
     Coordinates of the mixture at given coordinates differ from these along flat directions alone,
     so that the derivative of this map is a projector whose null space they span.
     """
-    with jax.ensure_compile_time_eval():
-        blanks = [jnp.zeros(shape, dtype) for shape, dtype in shapes]
+
+    def raw(blanks: list[Any]) -> Array:
+        return ravel(jax.tree.unflatten(structure, blanks), fixed)
+
+    @jax.jit
+    def derivative(blanks: list[Any], vector: Array) -> Array:
         template = jax.tree.unflatten(structure, blanks)
-        origin = jnp.zeros_like(ravel(template, fixed))
-        again = jax.jit(lambda vector: ravel(unravel(template, vector, fixed), fixed))
-        projector = np.asarray(jax.jacfwd(again)(origin))
+        return jax.jacfwd(lambda vector: ravel(unravel(template, vector, fixed), fixed))(vector)
+
+    blanks = [np.zeros(shape, dtype) for shape, dtype in shapes]
+    origin = jax.eval_shape(raw, blanks)
+    with jax.ensure_compile_time_eval():
+        projector = np.asarray(derivative(blanks, np.zeros(origin.shape, origin.dtype)))
     _, stretches, directions = np.linalg.svd(projector)
     flat = directions[stretches < 0.5]
     # Householder reflections leave every coordinate alone in which no flat direction has a part.

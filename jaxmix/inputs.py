@@ -6,6 +6,7 @@ Everything a mixture cannot be fitted to is refused here, with a message that sa
 
 import operator
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ def as_floats(
     """
     floats, begin = [], 0
     for part in parts:
-        entry_name = _entry_namer(name, columns[begin : begin + part.shape[1]], first_row)
+        entry_name = partial(_entry_name, name, columns[begin : begin + part.shape[1]], first_row)
         floats.append(_floats(part, entry_name, missing))
         begin += part.shape[1]
     return floats[0] if len(floats) == 1 else np.concatenate(floats, axis=1)
@@ -322,15 +323,12 @@ def _describe_ragged(x: Any, name: str) -> str:
     )
 
 
-def _entry_namer(
-    name: str, columns: Sequence[tuple[int, str]], first_row: int
-) -> Callable[[np.ndarray], str]:
-    def entry_name(bad: np.ndarray) -> str:
-        row, column = np.argwhere(bad)[0]
-        row, (place, title) = row + first_row, columns[column]
-        return f"{name}[{row}, {place}] (row {row} counting from 0, column {str(title)!r})"
-
-    return entry_name
+def _entry_name(
+    name: str, columns: Sequence[tuple[int, str]], first_row: int, bad: np.ndarray
+) -> str:
+    row, column = np.argwhere(bad)[0]
+    row, (place, title) = row + first_row, columns[column]
+    return f"{name}[{row}, {place}] (row {row} counting from 0, column {str(title)!r})"
 
 
 def _floats(

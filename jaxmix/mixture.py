@@ -311,6 +311,7 @@ class Mixture(Distribution):
         coordinates = {"weights": self.log_weights} | self.family.unconstrain()
         return {name: value for name, value in coordinates.items() if name not in fixed}
 
+    @jax.jit
     def constrain(self, coordinates: Coordinates) -> "Mixture":
         """The mixture at these coordinates; absent parts keep their present values."""
         log_weights = self.log_weights

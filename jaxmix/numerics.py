@@ -15,6 +15,9 @@ from jax.lax import Precision
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float
 
+_softmax = jax.jit(jax.nn.softmax, static_argnames="axis")
+_logsumexp = jax.jit(jax.nn.logsumexp, static_argnames="axis")
+
 
 def softmax(x: Float[Array | np.ndarray, "*batch k"], axis: int = -1) -> Float[Array, "*batch k"]:
     r"""Probabilities proportional to exponentials, $e^{x_j} / \sum_l e^{x_l}$, without overflow.
@@ -34,7 +37,7 @@ def softmax(x: Float[Array | np.ndarray, "*batch k"], axis: int = -1) -> Float[A
         ... ]
         [[0.5, 0.5], [0.2689, 0.7311]]
     """
-    return jax.nn.softmax(jnp.asarray(x), axis=axis)
+    return _softmax(jnp.asarray(x), axis=axis)
 
 
 def logsumexp(x: Float[Array | np.ndarray, "..."], axis: int = -1) -> Float[Array, "..."]:
@@ -52,7 +55,7 @@ def logsumexp(x: Float[Array | np.ndarray, "..."], axis: int = -1) -> Float[Arra
         >>> [round(float(v), 4) for v in jm.logsumexp(jnp.array([[1000.0, 1000.0], [1.0, 2.0]]))]
         [1000.6931, 2.3133]
     """
-    return jax.nn.logsumexp(jnp.asarray(x), axis=axis)
+    return _logsumexp(jnp.asarray(x), axis=axis)
 
 
 def pairwise_distances(
@@ -184,6 +187,7 @@ def cholesky(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]:
     return each_matrix(jnp.linalg.cholesky, matrices.shape[-1], stack).reshape(matrices.shape)
 
 
+@jax.jit
 def cholesky_or_zero(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]:
     """Lower Cholesky factors; zero where a finite matrix has none, so that it is seen."""
     factors = cholesky(matrices)

@@ -17,8 +17,11 @@ from jaxmix.inputs import as_matrix, as_sample_weights
 from jaxmix.mixture import Mixture
 from jaxmix.numerics import logsumexp, softmax
 from jaxmix.precision import to_jax
-from jaxmix.problem import build_problem
+from jaxmix.problem import Problem, build_problem
 from jaxmix.starts import as_responsibilities, check_m_step, compiled_m_step, origin
+
+compiled_problem = jax.jit(build_problem, static_argnames="centered")
+compiled_objective = jax.jit(Problem.objective)
 
 
 def log_likelihood(mixture: Mixture, x: Any, sample_weights: Any = None) -> Float[Array, ""]:
@@ -47,9 +50,9 @@ def log_likelihood(mixture: Mixture, x: Any, sample_weights: Any = None) -> Floa
     """
     x = mixture.rows(x)
     weights = None if sample_weights is None else as_weights(sample_weights, x)
-    problem = build_problem(x, weights, centered=mixture.family.centered)
+    problem = compiled_problem(x, weights, centered=mixture.family.centered)
     inside = problem.enter(mixture)
-    return problem.suited(inside, lambda problem: problem.objective(inside))
+    return problem.suited(inside, lambda problem: compiled_objective(problem, inside))
 
 
 def as_weights(sample_weights: Any, x: Float[Array, "n d"]) -> Float[Array, " n"]:
@@ -79,7 +82,11 @@ def e_step(x: Any, mixture: Mixture) -> tuple[Float[Array, "n k"], Float[Array, 
 
     Source: notes/em.md, eq. 2.
     """
-    joint = mixture.joint_log_prob(mixture.rows(x))
+    return _posterior(mixture.joint_log_prob(mixture.rows(x)))
+
+
+@jax.jit
+def _posterior(joint: Float[Array, "n k"]) -> tuple[Float[Array, "n k"], Float[Array, ""]]:
     return softmax(joint), jnp.sum(logsumexp(joint))
 
 
@@ -143,7 +150,7 @@ def em_step(x: Any, mixture: Mixture) -> Mixture:
     Returns:
         The mixture after the step.
     """
-    problem = build_problem(mixture.rows(x), centered=mixture.family.centered)
+    problem = compiled_problem(mixture.rows(x), None, centered=mixture.family.centered)
     inside = problem.enter(mixture)
     moved = problem.suited(inside, lambda problem: problem.evaluate(inside).em_step)
     return problem.leave(moved)

@@ -28,7 +28,8 @@ def test_coordinates_lead_back_and_their_slope_is_the_difference_quotient(chart)
         np.testing.assert_allclose(one.means, MIXTURE.means, rtol=1e-12)
         np.testing.assert_allclose(one.covariances, MIXTURE.covariances, rtol=1e-12)
     at = lambda where: chart.mixture(frame, where)  # noqa: E731
-    slope = PROBLEM.slope(at, coordinates, PROBLEM.evaluate(MIXTURE).statistics)
+    statistics = PROBLEM.evaluate(MIXTURE).statistics
+    slope = jax.jit(lambda where: PROBLEM.slope(at, where, statistics))(coordinates)
     rng = np.random.default_rng(0)
     for name, part in coordinates.items():
         along = rng.normal(size=part.shape)
@@ -126,12 +127,13 @@ def test_other_components_and_parts_are_refused():
 def test_a_step_along_which_the_slope_rises_spoils_no_later_one():
     optimizer, one = Optimizer(optax.lbfgs, {}), jnp.ones(())
 
+    @jax.jit
     def climb(start, memory, slope):
         """Up a parabola of height slope^2 / 4, from where it has this slope."""
         parabola = lambda at: slope * (at["a"] - start) - (at["a"] - start) ** 2  # noqa: E731
         given = ({"a": jnp.asarray(start)}, memory, one, 0.0 * one, {"a": slope * one}, parabola)
         moved, memory = optimizer.ascend(*given)
-        return float(moved["a"]), memory, float(parabola(moved))
+        return moved["a"], memory, parabola(moved)
 
     there, memory, _ = climb(0.0, optimizer.init({"a": one}), 1.0)
     _, _, gained = climb(there, memory, 3.0)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import optax
 import pytest
-from helpers import CASES, COUNTS, FAMILIES, FRACTIONS, METHODS, PRIOR, PROBLEMS, X
+from helpers import CASES, FAMILIES, FRACTIONS, METHODS, PRIOR, PROBLEMS, X
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
@@ -25,6 +25,8 @@ SOFT = [case for case in CASES if not METHODS[case[0]].method.hard]
 MONOTONE = [case for case in CASES if METHODS[case[0]].monotone]
 SEEDS = st.integers(0, 2**32 - 1)
 CENTER = X.mean(axis=0)
+REPEATS = np.array([2, 1, 0])[(np.arange(len(X)) + 1) % 3]
+"""Of each row; 79 in all, where X has 80, so that repeated rows compile nothing anew."""
 
 every_case = pytest.mark.parametrize(("method", "family"), CASES)
 every_soft_case = pytest.mark.parametrize(("method", "family"), SOFT)
@@ -134,10 +136,10 @@ def test_permuted_components_give_the_same_fit(method, family):
 
 @every_case
 def test_sample_weights_equal_repeated_rows(method, family):
-    repeated = np.repeat(X, COUNTS.astype(int), axis=0)
-    weighted = short_fit(method, family, sample_weights=COUNTS)
-    assert_same_fit(weighted, short_fit(method, family, repeated))
-    np.testing.assert_allclose(weighted.bic, short_fit(method, family, repeated).bic, rtol=1e-9)
+    weighted = short_fit(method, family, sample_weights=REPEATS.astype(float))
+    repeated = short_fit(method, family, np.repeat(X, REPEATS, axis=0))
+    assert_same_fit(weighted, repeated)
+    np.testing.assert_allclose(weighted.bic, repeated.bic, rtol=1e-9)
 
 
 @every_case
@@ -332,7 +334,7 @@ def test_the_gap_is_between_zero_and_what_the_step_gains(family, seed):
 
 
 @every_family
-@pytest.mark.parametrize(("k", "d"), [(1, 1), (2, 2), (3, 2), (2, 3)])
+@pytest.mark.parametrize(("k", "d"), [(1, 1), (3, 2), (2, 3)])
 @a_few_examples
 @given(seed=SEEDS)
 def test_constrain_undoes_unconstrain(family, k, d, seed):

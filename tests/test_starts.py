@@ -99,7 +99,7 @@ def test_kmeans_worked_example():
     assert result.outcome.name == "CONVERGED"
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 2**31), spread=st.floats(0.0, 3.0))
 def test_lloyds_loss_never_increases_and_equals_scikit_learns(seed, spread):
     rng = np.random.default_rng(seed)

@@ -38,6 +38,7 @@ def through_the_rule(family, coordinates, x, weights):
     return jm.log_likelihood(mixture_of(family).constrain(coordinates), x, weights)
 
 
+@partial(jax.jit, static_argnums=0)
 def textbook(family, coordinates, x, weights):
     """The same function in JAX's own densities, for plain autodiff."""
     mixture = mixture_of(family).constrain(coordinates)

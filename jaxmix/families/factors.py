@@ -5,6 +5,7 @@ vmap. Equations: notes/em.md, eq. 5 (features), notes/stopping.md, eq. 4 (diverg
 notes/gradient.md, eq. 4 (coordinates), notes/missing-data.md, eq. 6 and 7 (parts of the columns).
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
@@ -13,6 +14,7 @@ from jaxtyping import Array, Float
 from jaxmix.numerics import cholesky_or_zero, diagonal, excess, pack, solve_lower, triangle
 
 
+@jax.jit
 def covariance(factor: Float[Array, "*batch d d"]) -> Float[Array, "*batch d d"]:
     """Sigma = L L', also of recorded mixtures, whose arrays have a leading axis."""
     return factor @ jnp.swapaxes(factor, -1, -2)

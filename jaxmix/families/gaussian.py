@@ -43,9 +43,10 @@ class Gaussian(Family):
     @classmethod
     def standard(cls, kind: type[Covariances], k: int, d: int, dtype: DTypeLike) -> "Gaussian":
         """k standard Gaussians in d columns."""
-        unit = jnp.eye(d, dtype=dtype) if kind.name in MATRICES else jnp.ones((), dtype)
-        values = jnp.broadcast_to(unit, kind.expected_shape(k, d))
-        return cls(jnp.zeros((k, d), dtype), kind.from_values(values, k, d))
+        # Made by NumPy, which compiles nothing.
+        unit = np.eye(d, dtype=dtype) if kind.name in MATRICES else np.ones((), dtype)
+        values = jnp.asarray(np.broadcast_to(unit, kind.expected_shape(k, d)))
+        return cls(jnp.asarray(np.zeros((k, d), dtype)), kind.from_values(values, k, d))
 
     @property
     def name(self) -> str:

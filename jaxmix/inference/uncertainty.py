@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Unpack
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float
@@ -162,6 +163,7 @@ def newton_decrement(
     return float(covariance[0, 0]) / 2
 
 
+@jax.jit
 def errors_like(values: Any, covariance: Float[Array, "q q"], missed: Bool[Array, " q"]) -> Any:
     """Standard errors in the structure of the values that they belong to."""
     errors = jnp.sqrt(jnp.maximum(jnp.diagonal(covariance), 0.0))
