@@ -72,8 +72,9 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 # JAX writes every program in a context of its own, whose making takes a fifth of a small program's
 # time, a twelfth of all the time of tests: here a thread makes one for the tests of a module.
-context_of = cache(lambda thread, make=getattr(mlir, "make_ir_context", None): make())
-if hasattr(mlir, "make_ir_context"):  # which is JAX's own affair, and may go
+make_context = getattr(mlir, "make_ir_context", None)
+context_of = cache(lambda thread: make_context())
+if make_context is not None:  # JAX's own affair, which may go
     mlir.make_ir_context = lambda: context_of(threading.get_ident())
 
 MEMORY_MAPS, MANY = Path("/proc/self/maps"), 40_000
