@@ -1,6 +1,7 @@
 """Runs of a study: what they find, how they end, go on after a kill, fail, and are repeated."""
 
 import json
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,12 +18,14 @@ from jaxmix.loop import Outcome
 from jaxmix.race import running
 from jaxmix.race.entries import Entry, entries
 from jaxmix.race.outside import ScikitLearnEM, scipy_lbfgs
+from jaxmix.race.planning import planned
 from jaxmix.race.problems import opened
 from jaxmix.race.reference import rate_at, referenced
 from jaxmix.race.runners import KitRunner
 from jaxmix.race.schedule import own_stop, steps_ahead
-from jaxmix.race.store import RunFolder
-from jaxmix.race.study import Budget, ProblemSpec, Rule, read_study
+from jaxmix.race.store import RunFolder, Store
+from jaxmix.race.study import Budget, MeasurementSpec, ProblemSpec, Rule, read_study
+from jaxmix.race.verification import verified
 from jaxmix.race.working import make
 
 STUDY = """
@@ -275,6 +278,60 @@ def test_a_run_that_fails_is_a_row_with_its_traceback(study, tmp_path):
     assert "broken.py" in manifest["error"]
     assert str(tmp_path) not in manifest["error"]
     assert RunFolder(tmp_path / "run").manifest()["outcome"] == "ERROR"
+
+
+def test_what_leaves_the_process_is_a_failure_too(study, tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN.replace("RuntimeError(", "SystemExit("))
+    manifest = ran(of(study, "broken.py:Broken"), study, tmp_path / "run")
+    assert manifest["outcome"] == "ERROR"
+
+
+def test_a_run_whose_code_is_edited_meanwhile_is_not_filed(study, tmp_path):
+    entry = of(study, "broken.py:Broken")
+
+    def edit():
+        (tmp_path / "broken.py").write_text(BROKEN + "\nLATER = 1\n")
+
+    with pytest.raises(ValueError, match=r"edited while the study ran: broken\.py changed"):
+        ran(entry, study, tmp_path / "run", edit)
+    assert RunFolder(tmp_path / "run").manifest() is None
+    with pytest.raises(ValueError, match=r"edited while the study ran: broken\.py changed"):
+        ran(entry, study, tmp_path / "run")
+
+
+MEASURED = {
+    "{1, 2}": "not JSON serializable",
+    "np.array([object()])": "found must hold numbers or texts",
+}
+
+
+@pytest.mark.parametrize("value", MEASURED)
+def test_what_cannot_be_kept_is_the_measurement_s_failure(study, tmp_path, value):
+    (tmp_path / "bad.py").write_text(
+        f"import numpy as np\ndef found(problem, seed):\n    return {{'found': {value}}}\n"
+    )
+    asked = replace(study, methods=(), measurements=(MeasurementSpec("bad.py:found"),))
+    manifest = ran(of(asked, "bad.py:found"), asked, tmp_path / "run")
+    assert manifest["outcome"] == "ERROR"
+    assert MEASURED[value] in manifest["error"]
+
+
+def test_results_and_states_of_another_run_do_not_count(study, tmp_path):
+    store, entry = Store(tmp_path / "runs"), of(study, "EM")
+    other = of(replace(study, seeds=(1,)), "EM")
+    store.path.mkdir()
+    ran(other, study, store.path / other.name)
+    shutil.copytree(store.path / other.name, store.path / entry.name)
+    assert store.manifest(other.name) is not None
+    assert store.manifest(entry.name) is None
+    (one,) = planned([entry], store)
+    assert (one.state, one.why) == ("missing", "its files are damaged")
+    with pytest.raises(ValueError, match=f"the results of another run, {other.name}"):
+        verified(store.path / entry.name)
+    store.run(other.name).keep({"rows": []}, {"a": np.arange(3)})
+    shutil.copy(store.path / other.name / "state.npz", store.path / entry.name)
+    assert store.run(other.name).state() is not None
+    assert store.run(entry.name).state() is None
 
 
 def test_a_degenerate_run_ends_where_it_failed(study, tmp_path):

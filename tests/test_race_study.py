@@ -45,6 +45,16 @@ MISTAKES = {
     "seeds must be different whole numbers >= 0, got [1, 1]": ("seeds = 2", "seeds = [1, 1]"),
     "seeds must be at least 1, got 0": ("seeds = 2", "seeds = 0"),
     "targets are nats below the reference": ("seeds = 2", "targets = [0.0]"),
+    "targets must be different numbers, got []": ("seeds = 2", "targets = []"),
+    "targets[0] must be finite, got inf": ("seeds = 2", "targets = [inf]"),
+    "seeds must be different whole numbers >= 0, got [922": ("seeds = 2", f"seeds = [{2**63}]"),
+    "k of faithful must be a whole number >= 1, got 0": ('"faithful"', '"faithful"\nk = 0'),
+    "ridge of faithful must be at least 0, got -1": ('"faithful"', '"faithful"\nridge = -1'),
+    "unknown family of faithful 'ful'; did you mean 'full'": (
+        '"faithful"',
+        '"faithful"\nfamily = "ful"',
+    ),
+    "unknown start of faithful 'kmean++'": ('"faithful"', '"faithful"\nstart = "kmean++"'),
     "the file has no key 'title'": ('title = "least"', ""),
     "unknown precision 'double'": ("seeds = 2", 'precision = "double"'),
     "unknown stop.rule 'gradient'": ("[budget]", '[stop]\nrule = "gradient"\n[budget]'),
@@ -163,6 +173,14 @@ REFUSED = {
         'name = "adam"\ngrid = { learning_rate = 0.1 }',
     ),
     "unknown setting of sklearn 'tol'": ('"em"', '"sklearn"\nsettings = { tol = 0.1 }'),
+    "unknown data 'faithfull'; did you mean 'faithful'": ('"faithful"', '"faithfull"'),
+    "unknown setting of faithful 'n'": ('"faithful"', '"faithful"\nsettings = { n = 3 }'),
+    "k of faithful (k=0) must be": ('"faithful"', '"faithful"\ngrid = { k = [0] }'),
+    "EM on faithful, seed 0, is stated twice": ('"em"', '"em"\n[[methods]]\nname = "EM"'),
+    "reference on faithful (k=2), seed 0, is stated twice": (
+        'name = "faithful"',
+        'name = "faithful"\ngrid = { k = [2, 2] }',
+    ),
     "a measurement is named FILE.py:function": (
         "[[methods]]",
         '[[measurements]]\nname = "census"\n[[methods]]',
@@ -171,7 +189,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("message", REFUSED)
-def test_methods_that_are_none_are_refused_before_anything_runs(tmp_path, message):
+def test_what_does_not_exist_is_refused_before_anything_runs(tmp_path, message):
     path = written(tmp_path, LEAST.replace(*REFUSED[message]))
     with pytest.raises((ValueError, TypeError)) as raised:
         entries(read_study(path))

@@ -6,6 +6,7 @@ Nothing here imports jax: a subcommand does so when it runs, so that `jaxmix --h
 import contextlib
 import io
 import itertools
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -47,8 +48,8 @@ COMMANDS = {
 }
 """Subcommands by name."""
 
-MISTAKE, INTERRUPTED = 2, 130
-"""Exit codes of a user's mistake and of Ctrl-C."""
+MISTAKE, INTERRUPTED, NOT_READ = 2, 130, 141
+"""Exit codes of a user's mistake, of Ctrl-C, and where nobody reads what is printed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, FitFailed):
             raise
+        return _complain(str(error))
+    except BrokenPipeError:  # of who reads no further, as in `jaxmix plan ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_READ
+    except OSError as error:
         return _complain(str(error))
     except KeyboardInterrupt:
         print("jaxmix: interrupted", file=sys.stderr)

@@ -36,4 +36,4 @@ class Plan(OfStudy):
         else:
             for one in plan:
                 if one.wanted(self.rerun):
-                    print(shlex.join(["jaxmix", *self.words([one.entry.name], self.rerun)]))
+                    print(shlex.join(["jaxmix", *self.words(one.entry.name, self.rerun)]))

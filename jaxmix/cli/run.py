@@ -5,9 +5,11 @@ time, here or on another machine: each run is made by one of them.
 """
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +40,8 @@ class Run(OfStudy):
     """What to run again: missing (only what was never run), changed, failed or all."""
 
     only: str | None = None
-    """Names of the runs to make, separated by commas; all when left out."""
+    """Names of the runs to make, separated by commas, or - for a line each on standard input; all
+    when left out."""
 
     json: bool = False
     """Print every run as JSON at the end."""
@@ -69,41 +72,46 @@ class Run(OfStudy):
             print(summary(plan))
         return SOME_FAILED if any(one.state == FAILED for one in plan) else 0
 
+    @cached_property
+    def _names(self) -> list[str]:
+        """What `--only` names; a command line cannot hold thousands."""
+        return sys.stdin.read().split() if self.only == "-" else (self.only or "").split(",")
+
     def _chosen(self, opened: Opened) -> "list[Planned]":
         if self.only is None:
             return opened.plan
-        names, known = self.only.split(","), {one.entry.name: one for one in opened.plan}
+        names, known = self._names, {one.entry.name: one for one in opened.plan}
         for name in names:
             if name not in known:
                 raise ValueError(f"there is no run {name}; jaxmix plan --json names all")
         return [known[name] for name in names]
-
-    def _commands(self, wanted: "list[Planned]", jobs: int, shared: bool) -> list[list[str]]:
-        """Words after `jaxmix` for so many processes, each with a part of these runs first.
-
-        Where the parts are `shared`, each then helps the others with theirs.
-        """
-        names = [one.entry.name for one in wanted]
-        size = -(-len(names) // jobs)
-        starts = range(0, len(names), size)
-        parts = [names[j:] + names[:j] if shared else names[j : j + size] for j in starts]
-        return [self.words(part, self.rerun) for part in parts]
 
     def _spread(self, wanted: "list[Planned]", jobs: int) -> int:
         """Have several processes make these runs."""
         from jaxmix.cli.processes import environment
 
         python = [sys.executable, "-P", "-m", "jaxmix.cli.main"]
-        commands = self._commands(wanted, jobs, shared=True)
+        names, size = [one.entry.name for one in wanted], -(-len(wanted) // jobs)
+        starts = range(0, len(names), size)
         workers = [
-            subprocess.Popen([*python, *words], env=environment(j, len(commands)))
-            for j, words in enumerate(commands)
+            subprocess.Popen(
+                [*python, *self.words("-", self.rerun)],
+                env=environment(number, len(starts)),
+                stdin=subprocess.PIPE,
+                text=True,
+            )
+            for number in range(len(starts))
         ]
         try:
+            # Each begins with a part of its own, and then helps the others with theirs.
+            for first, worker in zip(starts, workers):
+                assert worker.stdin is not None
+                with worker.stdin as said:
+                    said.write("\n".join(names[first:] + names[:first]))
             codes = [worker.wait() for worker in workers]
         except KeyboardInterrupt:
             for worker in workers:
-                worker.wait()
+                _interrupted(worker)
             raise
         return next((code for code in codes if code not in (0, SOME_FAILED)), 0)
 
@@ -111,11 +119,22 @@ class Run(OfStudy):
         """Have a cluster make these runs."""
         from jaxmix.race.cluster import submitted
 
-        commands = self._commands(wanted, jobs, shared=False)
+        names, size = [one.entry.name for one in wanted], -(-len(wanted) // jobs)
+        parts = [names[j : j + size] for j in range(0, len(names), size)]
+        commands = [self.words(",".join(part), self.rerun) for part in parts]
         logs = self.runs / "jobs"
         numbers = submitted(commands, self.executor, logs, self.ask)
         print(f"sent {len(wanted)} runs as jobs {', '.join(numbers)}", file=sys.stderr)
         return 0
+
+
+def _interrupted(worker: "subprocess.Popen[str]") -> None:
+    """Wait for a worker that Ctrl-C has reached as well, and pass on a signal that only we had."""
+    try:
+        worker.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        worker.send_signal(signal.SIGINT)
+        worker.wait()
 
 
 class Meter:

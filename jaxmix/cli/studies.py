@@ -56,9 +56,9 @@ class OfStudy:
         study, store = read_study(self.study, self.preset), Store(self.runs)
         return Opened(study, store, planned(entries(study), store))
 
-    def words(self, names: Sequence[str], rerun: str) -> list[str]:
-        """Words after `jaxmix` that make runs of these names."""
-        words = ["run", str(self.study), f"--only={','.join(names)}", f"--rerun={rerun}"]
+    def words(self, names: str, rerun: str) -> list[str]:
+        """Words after `jaxmix` that make runs of these names, as `--only` takes them."""
+        words = ["run", str(self.study), f"--only={names}", f"--rerun={rerun}"]
         words += [] if self.preset is None else [f"--preset={self.preset}"]
         return words + ([] if self.out is None else [f"--out={self.out}"])
 

@@ -30,6 +30,8 @@ class Verify:
         jax.config.update("jax_enable_x64", True)
         from jaxmix.race.verification import verified
 
+        if not self.runs:
+            raise ValueError("name at least one folder of a run")
         verdicts = {str(run): verified(run, self.folder) for run in self.runs}
         if self.json:
             print(json.dumps({run: one._asdict() for run, one in verdicts.items()}, indent=1))

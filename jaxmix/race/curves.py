@@ -16,6 +16,7 @@ from jaxmix.race.judging import (
     Run,
     contenders,
     final_gap,
+    gap_at,
     gaps_of,
     label_of,
     of_study,
@@ -64,7 +65,7 @@ def _course(
     bands = {cost: _band(runs, reference, cost) for cost in COSTS}
     return {
         "costs": bands,
-        "stop": _stop(runs),
+        "stop": _stop(runs, reference),
         "failures": [_failure(run, reference) for run in runs if run["outcome"] not in USABLE],
         "ends": [
             {
@@ -115,8 +116,9 @@ def _carried(run: Run, at: np.ndarray, reference: float | None, grid: np.ndarray
     return carried(at, gaps, grid)
 
 
-def _stop(runs: Sequence[Run]) -> dict[str, float] | None:
-    """The median place of the methods' own stops; between two evaluations, on the line."""
+def _stop(runs: Sequence[Run], reference: float | None) -> dict[str, float] | None:
+    """The median place of a method's own stops, and the median gap last seen by then; costs
+    between two evaluations are on the line."""
     own = [run for run in runs if run["own_stop"] is not None and run["trace"]["passes"]]
     if not own:
         return None
@@ -127,7 +129,9 @@ def _stop(runs: Sequence[Run]) -> dict[str, float] | None:
         ]
         for cost in COSTS
     }
-    return {cost: float(np.median(numbers)) for cost, numbers in places.items()}
+    gaps = [gap_at(run, reference, run["own_stop"]["passes"]) for run in own]
+    medians = {cost: float(np.median(numbers)) for cost, numbers in places.items()}
+    return medians | {"gap": float(np.median(gaps))}
 
 
 def _failure(run: Run, reference: float | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ called in a report (title, track) is no part of it, and two studies may share a 
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +18,7 @@ from jaxmix.mixture import Mixture
 from jaxmix.race.closure import code_hashes
 from jaxmix.race.named_methods import TITLES, method_named
 from jaxmix.race.outside import COMPETITORS
+from jaxmix.race.problems import check_data
 from jaxmix.race.runners import KitRunner, Runner
 from jaxmix.race.store import run_name
 from jaxmix.race.study import MethodSpec, ProblemSpec, Study
@@ -64,15 +65,33 @@ def entries(study: Study) -> list[Entry]:
         ValueError, TypeError: for names and settings that are none, and for files that are not
             there or do not run.
     """
+    problems = problems_of(study)
+    for problem in problems:
+        check_data(problem, study.folder)
     drafts = [
         draft
-        for problem in problems_of(study)
+        for problem in problems
         for draft in (_reference(study, problem), *_races(study, problem), *_rest(study, problem))
     ]
+    _check_distinct(drafts)
     # Hundreds of runs share a few sets of roots.
     roots = [roots_of(draft.config, study.folder) for draft in drafts]
     codes = {one: code_of(one, study.folder) for one in set(roots)}
     return [draft._replace(code=codes[one]) for draft, one in zip(drafts, roots)]
+
+
+def _check_distinct(drafts: Iterable[Entry]) -> None:
+    """Nothing may count twice, and no two things may go by one name."""
+    seen = set()
+    for one in drafts:
+        settings = titled("", one.settings)
+        if (key := (one.kind, one.problem, one.method, one.track, settings, one.seed)) in seen:
+            what = f"{titled(one.method, one.settings)} on {one.problem}, seed {one.seed},"
+            raise ValueError(
+                f"{what} is stated twice; leave one out, or give a problem another name or a "
+                "method another title"
+            )
+        seen.add(key)
 
 
 def roots_of(config: Mapping[str, Any], folder: str | Path) -> tuple[str, ...]:
@@ -93,7 +112,7 @@ def roots_of(config: Mapping[str, Any], folder: str | Path) -> tuple[str, ...]:
 
 def code_of(roots: tuple[str, ...], folder: str | Path) -> dict[str, str]:
     """Hashes of the code that these roots use, and of the files of data among them."""
-    files = [root for root in roots if not root.startswith("jaxmix.") and root[-3:] != ".py"]
+    files = [root for root in roots if root[-3:] != ".py" and Path(folder, root).is_file()]
     hashes = code_hashes([root for root in roots if root not in files], folder)
     return hashes | {file: sha256(Path(folder, file).read_bytes()).hexdigest() for file in files}
 

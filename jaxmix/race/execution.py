@@ -63,7 +63,7 @@ def execute(
         problem = opened(ProblemSpec(**config["problem"]), study_folder)
         data = _described(problem)
         found = work(problem)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         check()
         found = Found([], {}, {"outcome": "ERROR", "error": told(error, study_folder)})
     manifest = {

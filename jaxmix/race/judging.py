@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxmix.race.entries import titled
-from jaxmix.race.profiles import cost_to_reach
+from jaxmix.race.profiles import carried, cost_to_reach
 
 USABLE = ("BUDGET", "STOPPED")
 """Outcomes of runs that did not fail."""
@@ -63,6 +63,11 @@ def final_gap(run: Run, reference: float | None) -> float:
     """Where a run ended, in nats below the reference; inf where it failed."""
     gaps = gaps_of(run, reference)
     return float(gaps[-1]) if run["outcome"] in USABLE and len(gaps) else np.inf
+
+
+def gap_at(run: Run, reference: float | None, passes: float) -> float:
+    """The gap last seen by so many passes."""
+    return float(carried(run["trace"]["passes"], gaps_of(run, reference), [passes])[0])
 
 
 def to_reach(run: Run, reference: float | None, targets: Sequence[float], cost: str) -> np.ndarray:

@@ -5,6 +5,7 @@ precision)`), a seed and its settings, and returns a dictionary of numbers, text
 """
 
 import inspect
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,8 +30,12 @@ def measured(config: Mapping[str, Any], problem: Opened, study_folder: Path) -> 
     said = function(problem, config["seed"], **settings)
     if not isinstance(said, Mapping):
         raise TypeError(f"{name} must return a dictionary, got {type(said).__name__}")
-    arrays = {key: value for key, value in said.items() if isinstance(value, np.ndarray)}
-    values = {key: _plain(value) for key, value in said.items() if key not in arrays}
+    arrays = {f"measured.{key}": v for key, v in said.items() if isinstance(v, np.ndarray)}
+    for key, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"{name}: {key.removeprefix('measured.')} must hold numbers or texts")
+    values = {str(key): _plain(v) for key, v in said.items() if not isinstance(v, np.ndarray)}
+    json.dumps(values)  # raises where something is no plain value
     seconds = time.perf_counter() - began
     about = {"outcome": "MEASURED", "error": None, "measured": values, "seconds": seconds}
     return Found([], arrays, about)

@@ -1,12 +1,14 @@
 """Mixtures of a study by evaluations, for pictures: one seed, the first two columns."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxmix.archives import Arrays
+from jaxmix.circumstances import fingerprint
 from jaxmix.families import STRUCTURES
 from jaxmix.race.comparison import thinned
 from jaxmix.race.planning import DONE, Planned
@@ -43,18 +45,22 @@ def paths_of(
     groups: dict[str, list[Planned]] = {}
     for one in shown:
         groups.setdefault(one.entry.problem, []).append(one)
-    return [
-        {
-            "problem": problem,
-            **_points(runs[0].entry.config["problem"], folder),
-            "paths": [_path(one, store) for one in runs],
-        }
-        for problem, runs in groups.items()
-    ]
+    found = []
+    for problem, runs in groups.items():
+        try:
+            points = _points(runs[0], folder)
+        except Exception as error:  # of a user's file, which may have gone or changed since
+            print(f"no player of {problem}: {error}", file=sys.stderr)
+            continue
+        found.append({"problem": problem, **points, "paths": [_path(one, store) for one in runs]})
+    return found
 
 
-def _points(stated: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    table = opened(ProblemSpec(**stated), folder).table
+def _points(run: Planned, folder: Path) -> dict[str, Any]:
+    """Some rows of the data of a run, as long as they are what it was fitted to."""
+    table = opened(ProblemSpec(**run.entry.config["problem"]), folder).table
+    if run.manifest is not None and run.manifest["data"]["sha256"] != fingerprint(table.x):
+        raise ValueError("its data have changed since it was run")
     rows = thinned(table.x, 1000)
     return {"columns": list(table.columns[:SHOWN]), "points": table.x[rows, :SHOWN].tolist()}
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from jaxmix.race.closure import changed
 from jaxmix.race.entries import Entry
 from jaxmix.race.leases import held
-from jaxmix.race.store import Store
+from jaxmix.race.store import MANIFEST, Store
 
 MISSING, INTERRUPTED, CHANGED = "missing", "interrupted", "code changed"
 RUNNING, FAILED, DONE = "running", "failed", "up to date"
@@ -43,7 +43,7 @@ def planned(entries: Iterable[Entry], store: Store) -> list[Planned]:
 
 def _state(entry: Entry, store: Store) -> tuple[str, str, dict[str, Any] | None]:
     folder = store.run(entry.name)
-    manifest = folder.manifest()
+    manifest = store.manifest(entry.name)
     if manifest is not None:
         if manifest["outcome"] == "ERROR":
             return FAILED, manifest["error"].strip().splitlines()[-1], manifest
@@ -57,4 +57,5 @@ def _state(entry: Entry, store: Store) -> tuple[str, str, dict[str, Any] | None]
     others = [changed(one["code"], entry.code) for one in store.others(entry.config)]
     if others:
         return CHANGED, ", ".join(min(others, key=len)), None
-    return MISSING, "never run", None
+    damaged = (folder.path / MANIFEST).exists()
+    return MISSING, "its files are damaged" if damaged else "never run", None

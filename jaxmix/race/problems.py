@@ -6,6 +6,7 @@ that methods are paired by their starts.
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,17 +71,32 @@ def opened(stated: ProblemSpec, folder: str | Path) -> Opened:
     return Opened(np.asarray(x, np.float64), table, units, stated)
 
 
+def check_data(stated: ProblemSpec, folder: str | Path) -> None:
+    """Raise ValueError for data that are none, or that take no such settings; open nothing."""
+    make = _maker(stated, Path(folder))
+    _arguments(make, stated)
+
+
 def _table(stated: ProblemSpec, folder: Path) -> Table:
-    data, settings = stated.data or stated.name, stated.settings
+    make = _maker(stated, folder)
+    made = make(**_arguments(make, stated))
+    if stated.data.rpartition(":")[0].endswith(".py"):
+        return _as_table(stated.name, made)
+    return made if isinstance(made, Table) else made[0]
+
+
+def _maker(stated: ProblemSpec, folder: Path) -> Callable[..., Any]:
+    """What makes a problem's table, alone or before other things."""
+    data = stated.data or stated.name
     file, _, name = data.rpartition(":")
     if file.endswith(".py"):
-        return _as_table(stated.name, _called(function_of(folder / file, name), stated))
+        return function_of(folder / file, name)
     if data in GENERATORS:
-        return _called(GENERATORS[data], stated)[0]
-    if data in names() and not settings:
-        return load(data)
+        return GENERATORS[data]
+    if data in names():
+        return lambda: load(data)
     if (folder / data).is_file():
-        return _called(read, stated, folder / data)[0]
+        return partial(read, folder / data)
     raise unknown("data", data, (*names(), *GENERATORS, "FILE.py:function", "a file of data"))
 
 
@@ -92,15 +108,15 @@ def function_of(file: Path, name: str) -> Callable[..., Any]:
     return function
 
 
-def _called(function: Callable[..., Any], stated: ProblemSpec, *first: Any) -> Any:
-    """What a function makes of a problem's settings, and of k and family where it takes them."""
+def _arguments(function: Callable[..., Any], stated: ProblemSpec) -> dict[str, Any]:
+    """A problem's settings, and its k and family where a function takes them."""
     known = inspect.signature(function).parameters
     shared = {"k": stated.k, "family": stated.family}
     settings = {name: value for name, value in shared.items() if name in known} | stated.settings
     for setting in settings:
         if setting not in known:
             raise unknown(f"setting of {stated.name}", setting, known)
-    return function(*first, **settings)
+    return settings
 
 
 def _as_table(name: str, given: Any) -> Table:

@@ -45,6 +45,11 @@ def run_name(config: Mapping[str, Any], code: Mapping[str, str]) -> str:
     return f"{digest(config)[:16]}-{digest(code)[:16]}"
 
 
+def name_of(manifest: Mapping[str, Any]) -> str:
+    """The name of the folder that a manifest belongs to."""
+    return run_name(manifest["config"], manifest["code"])
+
+
 class RunFolder(NamedTuple):
     """One run's folder."""
 
@@ -63,7 +68,7 @@ class RunFolder(NamedTuple):
             for name, expected in stated["files"].items():
                 if hashlib.sha256((self.path / name).read_bytes()).hexdigest() != expected:
                     return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return stated
 
@@ -78,11 +83,12 @@ class RunFolder(NamedTuple):
         return read_archive(content_of(path), FINAL)[1] if path.exists() else {}
 
     def state(self) -> tuple[dict[str, Any], Arrays] | None:
-        """Where an unfinished run is; None where nothing usable is."""
+        """Where an unfinished run is; None where nothing usable of this run is."""
         try:
-            return read_archive(content_of(self.path / HALFWAY), STATE)
+            header, arrays = read_archive(content_of(self.path / HALFWAY), STATE)
         except ValueError:
             return None
+        return (header, arrays) if header.get("run") == self.path.name else None
 
     def reset(self) -> None:
         """Make a run that is done, or whose files are not those that it left, one that is not."""
@@ -90,7 +96,7 @@ class RunFolder(NamedTuple):
 
     def keep(self, header: Mapping[str, Any], arrays: Arrays) -> None:
         """Write where a run is."""
-        write_archive(self.path / HALFWAY, STATE, header, arrays)
+        write_archive(self.path / HALFWAY, STATE, {"run": self.path.name, **header}, arrays)
 
     def finish(
         self,
@@ -127,9 +133,14 @@ class Store(NamedTuple):
         """The folder of one run, which need not exist."""
         return RunFolder(self.path / name)
 
+    def manifest(self, name: str) -> dict[str, Any] | None:
+        """The manifest of a run that is done, where it is of the run that its folder names."""
+        stated = self.run(name).manifest()
+        return stated if stated is not None and name_of(stated) == name else None
+
     def others(self, config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Manifests of runs of the same configuration, by whatever code."""
         for path in sorted(self.path.glob(f"{digest(config)[:16]}-*")):
-            manifest = RunFolder(path).manifest()
+            manifest = self.manifest(path.name)
             if manifest is not None:
                 yield manifest

@@ -5,6 +5,7 @@ says where the value stands, as in "problems[2].k".
 """
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -71,6 +72,8 @@ def _as(hint: Any, value: Any, where: str) -> Any:
     if typing.get_origin(hint) is tuple:
         inner = typing.get_args(hint)[0]
         return tuple(_as(inner, one, f"{where}[{j}]") for j, one in enumerate(value))
+    if hint is float and not math.isfinite(value):
+        raise ValueError(f"{where} must be finite, got {value}")
     return float(value) if hint is float else value
 
 

@@ -25,7 +25,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from jaxmix.families import TEMPLATES
 from jaxmix.race.strict import read_into
+from jaxmix.starts import STARTS
 from jaxmix.suggestions import unknown
 
 PRECISIONS = ("float64", "float32")
@@ -53,6 +55,18 @@ class ProblemSpec:
     """Arguments of what generates or loads the data."""
     grid: dict[str, Any] = field(default_factory=dict)
     """Lists of values for settings, k, family, start or ridge: a problem for each combination."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.k, int) or self.k < 1:
+            raise ValueError(f"k of {self.name} must be a whole number >= 1, got {self.k!r}")
+        if not self.ridge >= 0:
+            raise ValueError(f"ridge of {self.name} must be at least 0, got {self.ridge!r}")
+        for kind, value, known in (
+            ("family", self.family, TEMPLATES),
+            ("start", self.start, STARTS),
+        ):
+            if value not in known:
+                raise unknown(f"{kind} of {self.name}", value, known)
 
 
 @dataclass(frozen=True)
@@ -156,6 +170,8 @@ class Study:
         if self.methods and self.budget is None:
             raise ValueError("the study has no budget; add a [budget] table")
         seeds_of(self.seeds)
+        if not self.targets or len(set(self.targets)) < len(self.targets):
+            raise ValueError(f"targets must be different numbers, got {list(self.targets)}")
         for target in self.targets:
             if not target > 0:
                 raise ValueError(f"targets are nats below the reference, > 0; got {target}")
@@ -178,7 +194,7 @@ def seeds_of(seeds: int | tuple[int, ...]) -> tuple[int, ...]:
     if isinstance(seeds, int):
         _check_positive("seeds", seeds)
         return tuple(range(seeds))
-    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+    if not seeds or min(seeds) < 0 or max(seeds) >= 2**63 or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds must be different whole numbers >= 0, got {list(seeds)}")
     return seeds
 
@@ -234,4 +250,5 @@ def _check_positive(name: str, value: int) -> None:
 def _check_distinct(kind: str, names: list[str]) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"two {kind}s are called {name!r}; give one another name")
+            key = "name" if kind == "problem" else "title"
+            raise ValueError(f"two {kind}s are called {name!r}; give one another {key}")

@@ -19,7 +19,7 @@ from jaxmix.race.judging import (
     Run,
     contenders,
     final_gap,
-    gaps_of,
+    gap_at,
     label_of,
     of_study,
     references,
@@ -27,7 +27,6 @@ from jaxmix.race.judging import (
     track_of,
 )
 from jaxmix.race.profiles import (
-    carried,
     data_profile,
     expected_running_time,
     performance_profile,
@@ -183,10 +182,7 @@ def _own_stop(runs: Sequence[Run], reference: float | None) -> dict[str, Any]:
     """Where methods would have ended by themselves, and the gap last seen by then."""
     there = [run for run in runs if run["own_stop"] is not None]
     passes = [run["own_stop"]["passes"] for run in there]
-    gaps = [
-        carried(run["trace"]["passes"], gaps_of(run, reference), [at])[0]
-        for run, at in zip(there, passes)
-    ]
+    gaps = [gap_at(run, reference, at) for run, at in zip(there, passes)]
     return {
         "runs": len(there),
         "median_passes": float(np.median(passes)) if there else None,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxmix.race.closure import changed
-from jaxmix.race.store import RunFolder
+from jaxmix.race.store import RunFolder, name_of
 
 TOLERANCE = 1e-6
 """Relative, of objectives after as many steps, where the same bits cannot be expected."""
@@ -42,6 +42,8 @@ def verified(run: Path, study_folder: Path | None = None) -> Verdict:
     before = RunFolder(run).manifest()
     if before is None:
         raise ValueError(f"{run} holds no run that is done")
+    if name_of(before) != run.resolve().name:
+        raise ValueError(f"{run} holds the results of another run, {name_of(before)}")
     if before["outcome"] == "ERROR":
         raise ValueError(f"{run} holds a run that failed: {before['error'].splitlines()[-1]}")
     if (before["config"].get("budget") or {}).get("seconds") is not None:
@@ -53,7 +55,7 @@ def verified(run: Path, study_folder: Path | None = None) -> Verdict:
         _repeat(before["config"], files, Path(place))
         now = RunFolder(Path(place)).manifest()
         if now is None:
-            raise RuntimeError(f"the repetition of {run} left nothing")
+            raise ValueError(f"the repetition of {run} left nothing")
         return compared(before, now, RunFolder(run).trace(), RunFolder(Path(place)).trace())
 
 
@@ -93,4 +95,4 @@ def _repeat(config: Mapping[str, Any], files: Path, place: Path) -> None:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise RuntimeError(f"the repetition ended with code {done.returncode}: {last}")
+        raise ValueError(f"the repetition ended with code {done.returncode}: {last}")

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxmix.race.entries import maker
+from jaxmix.race.closure import changed
+from jaxmix.race.entries import code_of, maker, roots_of
 from jaxmix.race.execution import Found, execute, race
 from jaxmix.race.leases import LeaseLost, take
 from jaxmix.race.measuring import measured
@@ -44,8 +45,9 @@ def work(wanted: Sequence[Planned], store: Store, study_folder: Path, say: Say) 
 
 def _done(one: Planned, store: Store, study_folder: Path, say: Say) -> bool:
     """Whether a run is done, which it is made to be unless another process is making it."""
-    folder = store.run(one.entry.name)
-    if _is_new(folder.manifest(), one):
+    name = one.entry.name
+    folder = store.run(name)
+    if _is_new(store.manifest(name), one):
         return True
     folder.path.mkdir(parents=True, exist_ok=True)
     lease = take(folder.path)
@@ -53,7 +55,7 @@ def _done(one: Planned, store: Store, study_folder: Path, say: Say) -> bool:
         return False
     with lease:
         # Another process may have ended it since.
-        if _is_new(folder.manifest(), one):
+        if _is_new(store.manifest(name), one):
             lease.clear()
             return True
         folder.reset()
@@ -85,7 +87,11 @@ def make(
     Args:
         config, code, study_folder, folder: as `execute` takes them.
         check: raises where the run has become another process's.
+
+    Raises:
+        ValueError: where code or data are no longer those that the run was planned with.
     """
+    _check_unedited(config, code, study_folder)
 
     def do(problem: Opened) -> Found:
         if config["kind"] == "race":
@@ -94,4 +100,15 @@ def make(
             return referenced(config, problem)
         return measured(config, problem, study_folder)
 
-    return execute(config, code, do, study_folder, folder, check)
+    def check_all() -> None:
+        check()
+        _check_unedited(config, code, study_folder)
+
+    return execute(config, code, do, study_folder, folder, check_all)
+
+
+def _check_unedited(config: Mapping[str, Any], code: Mapping[str, str], study_folder: Path) -> None:
+    """A run is filed under the code and the data that it was planned with, or not at all."""
+    edited = changed(code, code_of(roots_of(config, study_folder), study_folder))
+    if edited:
+        raise ValueError(f"edited while the study ran: {', '.join(edited)}; run it again")

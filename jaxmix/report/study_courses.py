@@ -53,22 +53,13 @@ def _gap_panel(
         band, ways = one["costs"][cost], [way for way in one["failures"] if way["gap"]]
         series.append(Line(band["at"], band["median"], who, band["low"], band["high"]))
         if one["stop"] is not None and band["at"]:
-            series.append(Marks([one["stop"][cost]], [_at(band, one["stop"][cost])], who))
+            series.append(Marks([one["stop"][cost]], [one["stop"]["gap"]], who))
         series += [Line(way[cost], way["gap"], who, thin=True) for way in ways]
         ends = [[way[key][-1] for way in ways] for key in (cost, "gap")]
         series.append(Marks(*ends, who=who, cross=True))
         said.append(_course_in_words(shown.labels[who], one, cost))
     alt = f"{problem}: median gap to the reference in nats against {COSTS[cost]}. "
     return Panel("", x, y, tuple(series), alt + " ".join(said))
-
-
-def _at(band: Mapping[str, Any], cost: float) -> float | None:
-    """The median at a cost, on the line between two points."""
-    there = [(a, m) for a, m in zip(band["at"], band["median"]) if m is not None]
-    if not there:
-        return None
-    at, medians = np.log(np.maximum(there, np.finfo(float).tiny)).T
-    return float(np.exp(np.interp(np.log(max(cost, np.finfo(float).tiny)), at, medians)))
 
 
 def _course_in_words(label: str, one: Mapping[str, Any], cost: str) -> str:
