@@ -107,7 +107,8 @@ def test_a_study_that_was_run_is_up_to_date(study, capsys):
     assert (code, {one["state"] for one in plan}) == (0, {"up to date"})
     assert before == {path: path.stat().st_mtime_ns for path in before}
     measured = [RunFolder(path.parent).manifest().get("measured") for path in before]
-    x = RunFolder(next(path.parent for path, m in zip(before, measured) if m)).arrays()["measured.x"]
+    run = RunFolder(next(path.parent for path, m in zip(before, measured) if m))
+    x = run.arrays()["measured.x"]
     assert x.shape == (2, 2)
     assert [m for m in measured if m] == [{"spread": pytest.approx(2.0), "seed": 0}]
 

@@ -212,7 +212,7 @@ def test_the_sentences_name_failures_tuning_and_who_beat_the_reference():
     content = by_hand()
     text = "\n".join(sentences(content, summarized(content)))
     for words in (
-        "(seeds 0 to 2) in float64",
+        "the same starts, 3 a problem (from seeds 0 to 2), in float64",
         "EM and Adam were run on 2 problems: p (50 rows, k = 2, full, kmeans++ starts); q",
         "The budget of a run is 8 passes over the data.",
         "The targets are 1 and 0.1 nats below",

@@ -32,16 +32,17 @@ def _compared(content: Content, _: Content) -> Iterator[str]:
     yield (
         f"{listed(methods)} {'was' if len(methods) == 1 else 'were'} run on {len(problems)} "
         f"{noun}: {'; '.join(map(_named, problems))}. Every method goes from the same "
-        f"{len(content['seeds'])} starts a problem (seeds {_numbers(content['seeds'])}) "
+        f"starts, {len(content['seeds'])} a problem (from {_seeds(content['seeds'])}), "
         f"in {content['precision']}; what "
         "it has found is evaluated in float64, outside of the time that counts."
     )
 
 
-def _numbers(seeds: Sequence[int]) -> str:
+def _seeds(seeds: Sequence[int]) -> str:
     """Seeds one by one, or where three and more follow one another, from which to which."""
-    in_a_row = len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1))
-    return f"{seeds[0]} to {seeds[-1]}" if in_a_row else ", ".join(map(str, seeds))
+    if len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
 def _named(problem: Content) -> str:
@@ -55,9 +56,10 @@ def _budget(content: Content, _: Content) -> Iterator[str]:
     units = {"passes": "passes over the data", "seconds": "seconds of compute"}
     limits = [f"{content['budget'][u]:g} {w}" for u, w in units.items() if content["budget"][u]]
     targets = listed([f"{target:g}" for target in content["targets"]])
+    verb = "target is" if len(content["targets"]) == 1 else "targets are"
     yield (
         f"The budget of a run is {' or '.join(limits)}. Its own stopping rule does not end it but "
-        f"is marked: {stop_rule(content['stop'])}. The targets are {targets} nats below the "
+        f"is marked: {stop_rule(content['stop'])}. The {verb} {targets} nats below the "
         "problem's reference."
     )
 
@@ -77,8 +79,8 @@ def _reference(content: Content, summary: Content) -> Iterator[str]:
             yield f"No run on {one['name']} is usable: it has no reference, and no figure."
         elif one["dedicated"] is None:
             yield (
-                f"No dedicated run has finished on {one['name']}: its reference is only the best "
-                "of the runs shown here."
+                f"No dedicated run on {one['name']} has come to its end: its reference is only the "
+                "best of the runs shown here."
             )
     for one in summary["beaten"]:
         settings = f" with {settings_text(one['settings'])}" if one["settings"] else ""
