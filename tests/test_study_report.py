@@ -230,6 +230,23 @@ def test_the_sentences_name_failures_tuning_and_who_beat_the_reference():
     assert "2 different circumstances" in "\n".join(sentences(mixed, summarized(mixed)))
 
 
+def test_many_problems_are_left_to_the_table():
+    problems = [{**problem("p"), "name": name} for name in "abcde"]
+    trace = ([0, 1], [4, 0.5])
+    runs = [{**run("p", "EM", "default", 0, *trace), "problem": name} for name in "abcde"]
+    runs += [{**one, "method": "Adam", "outcome": "DEGENERATE"} for one in runs]
+    content = a_study(problems, runs)
+    text = "\n".join(sentences(content, summarized(content)))
+    for words in (
+        "were run on 5 problems: the table has them all.",
+        "It is, in nats, as the table of problems has it.",
+        "DEGENERATE: 5 of Adam.",
+    ):
+        assert words in text
+    rows = study_tables(content, summarized(content))["problems"].rows
+    assert [row[:5] for row in rows] == [(name, 2, "full", "kmeans++", 50) for name in "abcde"]
+
+
 def test_tables_hold_every_run_once_and_every_evaluation(summary):
     tables = study_tables(by_hand(), summary)
     runs = list(csv.DictReader(io.StringIO(tables["runs"].to_csv())))

@@ -110,7 +110,8 @@ def _outcomes(content: Mapping[str, Any]) -> dict[str, Any]:
 def _problem(one: Mapping[str, Any]) -> dict[str, Any]:
     rate = one["em_rate"]
     return {
-        **{name: one[name] for name in ("rows", "num_parameters", "reference", "dedicated")},
+        **{name: one[name] for name in ("k", "family", "start", "rows", "num_parameters")},
+        **{name: one[name] for name in ("reference", "dedicated")},
         "em_rate": rate,
         "em_steps_per_digit": -np.log(10) / np.log(rate) if rate and 0 < rate < 1 else None,
         "beaten_by_nats": one["beaten_by"]["nats"] if one["beaten_by"] else None,

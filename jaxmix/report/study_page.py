@@ -26,7 +26,7 @@ HEADS = {
 }
 """Tables of the page, in order; evaluations are in a file alone."""
 
-MANY_ROWS = 40
+MANY_ROWS = 50
 """From how many rows on a table is folded."""
 
 DIGITS = 6
@@ -60,7 +60,7 @@ def study_html(
     body = Template(asset("study.html")).substitute(
         introduction=said,
         measured=made.pop("methods", ""),
-        figures=drawn or "<p>There is nothing to draw.</p>",
+        figures=f"<h2>Figures</h2>\n{drawn}" if drawn else "",
         player=_player(shown, content) if shown else "",
         tables="\n".join(made.values()),
         facts=html_facts(_facts(content)),

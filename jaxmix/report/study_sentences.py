@@ -9,6 +9,9 @@ from jaxmix.report.study_tables import last_line, settings_text
 
 Content = Mapping[str, Any]
 
+FEW = 4
+"""Problems that sentences name one by one; of more, tables say it."""
+
 
 def sentences(content: Content, summary: Content) -> list[str]:
     """Paragraphs of a study's page, as text.
@@ -29,9 +32,10 @@ def _compared(content: Content, _: Content) -> Iterator[str]:
     methods = list(dict.fromkeys(run["method"] for run in content["runs"]))
     problems = [one for one in content["problems"] if one["k"] is not None]
     noun = "problem" if len(problems) == 1 else "problems"
+    names = "; ".join(map(_named, problems)) if len(problems) <= FEW else "the table has them all"
     yield (
         f"{listed(methods)} {'was' if len(methods) == 1 else 'were'} run on {len(problems)} "
-        f"{noun}: {'; '.join(map(_named, problems))}. Every method goes from the same "
+        f"{noun}: {names}. Every method goes from the same "
         f"starts, {len(content['seeds'])} a problem (from {_seeds(content['seeds'])}), "
         f"in {content['precision']}; what "
         "it has found is evaluated in float64, outside of the time that counts."
@@ -66,13 +70,15 @@ def _budget(content: Content, _: Content) -> Iterator[str]:
 
 def _reference(content: Content, summary: Content) -> Iterator[str]:
     known = [one for one in content["problems"] if one["reference"] is not None]
-    values = [f"{one['reference']:.5f} for {one['name']}" for one in known]
+    values = listed([f"{one['reference']:.5f} for {one['name']}" for one in known])
+    if len(known) > FEW:
+        values = "as the table of problems has it"
     starts, steps = (content["reference"][name] for name in ("starts", "max_steps"))
     yield (
         "A problem's reference is the best objective that is known of it: that of a dedicated run, "
         f"EM from {starts} starts for at most {steps} steps and SQUAREM from the best end, or of a "
         "run of this study that came out higher. Degenerate and failed runs never set it. "
-        + (f"It is, in nats, {listed(values)}." if values else "None is known yet.")
+        + (f"It is, in nats, {values}." if values else "None is known yet.")
     )
     for one in content["problems"]:
         if one["reference"] is None:
@@ -96,8 +102,13 @@ def _failures(content: Content, summary: Content) -> Iterator[str]:
     if not counts["failed"]:
         yield f"None of the {counts['finished']} runs failed."
         return
+    few = len(content["problems"]) <= FEW
+
+    def where(run: Content) -> str:
+        return f" on {run['problem']}" if few else ""
+
     failed = [
-        (run["outcome"], last_line(run["error"]), f"{run['method']} on {run['problem']}")
+        (run["outcome"], last_line(run["error"]), run["method"] + where(run))
         for run in content["runs"]
         if run["track"] != "tuned" and run["outcome"] not in ("BUDGET", "STOPPED")
     ]

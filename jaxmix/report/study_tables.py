@@ -164,13 +164,15 @@ def _groups(summary: Content) -> Iterator[tuple[tuple[str, str, str], Content]]:
 
 
 def _problems(summary: Content) -> Table:
-    keys = ("rows", "num_parameters", "reference", "dedicated", "em_rate", "em_steps_per_digit")
+    keys = ("k", "family", "start", "rows", "num_parameters", "reference", "dedicated")
+    keys += ("em_rate", "em_steps_per_digit")
     rows = tuple((name, *(one[key] for key in keys)) for name, one in summary["problems"].items())
     caption = (
         "The best objective that is known, and that of the dedicated run. There an EM step "
         "multiplies an error by EM's rate, in the end: so many steps a decimal digit."
     )
-    columns = ("rows", "parameters", "reference", "dedicated run", "EM's rate", "EM steps a digit")
+    columns = ("k", "family", "start", "rows", "parameters", "reference", "dedicated run")
+    columns += ("EM's rate", "EM steps a digit")
     return Table(("problem", *columns), rows, caption)
 
 
