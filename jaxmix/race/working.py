@@ -109,6 +109,9 @@ def make(
 
 def _check_unedited(config: Mapping[str, Any], code: Mapping[str, str], study_folder: Path) -> None:
     """A run is filed under the code and the data that it was planned with, or not at all."""
-    edited = changed(code, code_of(roots_of(config, study_folder), study_folder))
+    roots = roots_of(config, study_folder)
+    if not any(Path(study_folder, root).is_file() for root in roots):
+        return  # all of it is the package's, and in memory
+    edited = changed(code, code_of(roots, study_folder))
     if edited:
         raise ValueError(f"edited while the study ran: {', '.join(edited)}; run it again")
