@@ -245,8 +245,7 @@ class Killed(BaseException):
     """What stands for the end of a process."""
 
 
-@pytest.mark.parametrize("method", ["EM", "sklearn"])
-@pytest.mark.parametrize("moment", [1, 4])
+@pytest.mark.parametrize(("method", "moment"), [("EM", 1), ("EM", 4), ("sklearn", 4)])
 def test_a_run_that_was_interrupted_ends_in_the_same_bits(
     study, tmp_path, monkeypatch, method, moment
 ):
