@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxmix.race.summarizing import value_at
+from jaxmix.report.study_tables import flattened
 
 HERE = Path(__file__).parent
 RESULTS, NOTES = HERE / "results" / "studies", HERE.parent / "notes"
@@ -121,9 +122,9 @@ def problems(summary: dict[str, Any], target: str) -> Iterator[tuple[str, ...]]:
 def measurements(summary: dict[str, Any], name: str) -> Iterator[tuple[str, ...]]:
     """What a study measures, a column a problem."""
     measured = summary["measurements"][name]
-    rows = [dict(_plain(one)) for one in measured.values()]
+    rows = [dict(flattened(one)) for one in measured.values()]
     yield ("", *measured)
-    for quantity in rows[0]:
+    for quantity in (key for key, value in rows[0].items() if not isinstance(value, list)):
         yield (quantity, *(shown(row.get(quantity)) for row in rows))
 
 
@@ -133,14 +134,6 @@ TABLES = {"methods": methods, "problems": problems, "measurements": measurements
 def _settings(track: str, one: dict[str, Any]) -> str:
     rate = one["settings"].get("learning_rate")
     return f"tuned to {rate:g}" if track == "tuned" else f"{rate:g}"
-
-
-def _plain(values: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _plain(value, f"{before}{name}.")
-        elif not isinstance(value, list):
-            yield f"{before}{name}", value
 
 
 def keep(reports: Path) -> None:

@@ -91,23 +91,23 @@ class Run(OfStudy):
         from jaxmix.cli.processes import environment
 
         python = [sys.executable, "-P", "-m", "jaxmix.cli.main"]
-        names, size = [one.entry.name for one in wanted], -(-len(wanted) // jobs)
-        starts = range(0, len(names), size)
+        parts = _parts(wanted, jobs)
         workers = [
             subprocess.Popen(
                 [*python, *self.words("-", self.rerun)],
-                env=environment(number, len(starts)),
+                env=environment(number, len(parts)),
                 stdin=subprocess.PIPE,
                 text=True,
             )
-            for number in range(len(starts))
+            for number in range(len(parts))
         ]
         try:
             # Each begins with a part of its own, and then helps the others with theirs.
-            for first, worker in zip(starts, workers):
+            for number, worker in enumerate(workers):
                 assert worker.stdin is not None
                 with worker.stdin as said:
-                    said.write("\n".join(names[first:] + names[:first]))
+                    turn = parts[number:] + parts[:number]
+                    said.write("\n".join(name for part in turn for name in part))
             codes = [worker.wait() for worker in workers]
         except KeyboardInterrupt:
             for worker in workers:
@@ -119,13 +119,17 @@ class Run(OfStudy):
         """Have a cluster make these runs."""
         from jaxmix.race.cluster import submitted
 
-        names, size = [one.entry.name for one in wanted], -(-len(wanted) // jobs)
-        parts = [names[j : j + size] for j in range(0, len(names), size)]
-        commands = [self.words(",".join(part), self.rerun) for part in parts]
+        commands = [self.words(",".join(part), self.rerun) for part in _parts(wanted, jobs)]
         logs = self.runs / "jobs"
         numbers = submitted(commands, self.executor, logs, self.ask)
         print(f"sent {len(wanted)} runs as jobs {', '.join(numbers)}", file=sys.stderr)
         return 0
+
+
+def _parts(wanted: "list[Planned]", jobs: int) -> list[list[str]]:
+    """Names of runs, shared out among so many jobs at most."""
+    names, size = [one.entry.name for one in wanted], -(-len(wanted) // jobs)
+    return [names[j : j + size] for j in range(0, len(names), size)]
 
 
 def _interrupted(worker: "subprocess.Popen[str]") -> None:

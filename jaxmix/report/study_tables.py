@@ -243,17 +243,17 @@ def _measurements(summary: Content) -> Table:
         (name, problem, quantity, value)
         for name, problems in summary["measurements"].items()
         for problem, measured in problems.items()
-        for quantity, value in _plain(measured or {})
+        for quantity, value in flattened(measured or {})
         if is_number(value)
     )
     columns = ("measurement", "problem", "quantity", "value")
     return Table(columns, rows, "Numbers that the study measures besides its races.")
 
 
-def _plain(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def flattened(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     """Names and values, those within values joined by dots."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _plain(value, f"{before}{name}.")
+            yield from flattened(value, f"{before}{name}.")
         else:
             yield f"{before}{name}", value
