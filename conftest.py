@@ -22,9 +22,9 @@ PACKAGE = Path(__file__).parent / "jaxmix"
 
 
 def plain(path: Path) -> bool:
-    """Whether a module is plain Python: no shapes, and no types imported for checkers alone."""
-    part = path.relative_to(PACKAGE).parts[0]
-    return part in ("autodiff", "dual") and "TYPE_CHECKING" not in path.read_text()
+    """Whether a module is plain Python: no shapes, no fields of modules, no types for checkers."""
+    text = path.read_text()
+    return not any(word in text for word in ("jaxtyping", "equinox", "if TYPE_CHECKING"))
 
 
 def modules(in_plain_python: bool) -> list[str]:

@@ -443,7 +443,7 @@ def test_one_component_lies_at_the_origin():
     [
         ({"n": 0}, ValueError, "expected n >= 1, got 0"),
         ({"k": 0}, ValueError, "expected k >= 1, got 0"),
-        ({"d": 2.0}, TypeError, "whole number for d|parameter 'd'"),
+        ({"d": 2.0}, TypeError, "whole number for d|parameter d"),
         ({"seed": -1}, ValueError, "expected seed >= 0"),
         ({"separation": -1.0}, ValueError, "separation >= 0, got -1"),
         ({"separation": np.nan}, ValueError, "separation >= 0, got nan"),
