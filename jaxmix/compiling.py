@@ -1,7 +1,7 @@
 """How the loop is compiled: to quick code, and for a small problem in less time.
 
 XLA writes a processor's kernels by one of two routes. The older one compiles in about two thirds of
-the time, and a pass by its code takes up to half as much again. A whole fit of a small problem
+the time, and a pass by its code takes up to four times as long. A whole fit of a small problem
 takes less time than that saves (experiments/benchmarks/compile_time.py).
 """
 
@@ -13,8 +13,9 @@ import jax
 from jaxmix.loop import advance
 from jaxmix.problem import Problem
 
-SMALL = 10**6
-"""Multiplications of a pass, n k f, up to which a problem is small: about a millisecond."""
+SMALL = 50_000
+"""Multiplications of a pass, n k f, up to which a problem is small: a step by the older code takes
+at most a quarter of a millisecond more, so that two thousand steps take what compiling saves."""
 
 FAST = {
     "xla_cpu_prefer_vector_width": 512,

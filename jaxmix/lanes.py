@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Int, Key
 
 from jaxmix.assembly import start_trace
-from jaxmix.compiling import compiler_options, is_small
+from jaxmix.compiling import compiler_options
 from jaxmix.families import Family
 from jaxmix.fitting import SEGMENT
 from jaxmix.loop import ROUGH, Closing, Loop, Outcome, Trace, advance, begin, close, renewed
@@ -39,6 +39,9 @@ SHARE = 4
 
 GROUP = 16
 """Lanes that stop together where passes are short: lanes whose runs have ended idle until then."""
+
+SHORT = 10**6
+"""Multiplications in all lanes, n k f each, up to which a pass is short: a few milliseconds."""
 
 ROUND, SMALL_ROUND, SMALL_SEGMENT = 64, 8, 16
 """Steps between two looks at which lanes are free, while starts wait: few where a look, which
@@ -69,8 +72,8 @@ class Study(eqx.Module):
 
     @property
     def small(self) -> bool:
-        """Whether a pass in all lanes is short, by the measure of compiling.py."""
-        return is_small(self.problem, self.lanes * self.num_statistics)
+        """Whether a pass in all lanes is short."""
+        return self.problem.data.num_rows * self.lanes * self.num_statistics <= SHORT
 
     @property
     def shares(self) -> int:

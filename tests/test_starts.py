@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
 import jaxmix as jm
-from jaxmix import compiling, lanes, starts
+from jaxmix import lanes, starts
 from jaxmix.streams import stream
 
 X = jm.data.standardize(jm.data.load("faithful").x)[0]
@@ -136,7 +136,7 @@ def test_restarts_take_turns_in_few_lanes(monkeypatch):
     fits = jm.fit_restarts(X, 2, family="diag", num_starts=11)
     monkeypatch.setattr(lanes, "LANES", 8)
     monkeypatch.setattr(lanes, "ROUND", 5)
-    monkeypatch.setattr(compiling, "SMALL", 0)
+    monkeypatch.setattr(lanes, "SHORT", 0)
     for run, fit in zip(
         jm.fit_restarts(X, 2, family="diag", num_starts=11).results, fits.results, strict=True
     ):

@@ -1,8 +1,9 @@
 """What the two routes of compiling.py cost: seconds to compile the loop, and milliseconds a step.
 
 Run: python experiments/benchmarks/compile_time.py
-Old Faithful, k=2, full, without the compilation cache; compiling and running apart, the routes in
-turn, medians of repeats. Prints JSON.
+Every contender on Old Faithful, k=2, and EM on standard normal rows of other sizes; full, without
+the compilation cache; compiling and running apart, the routes in turn, medians of repeats. Prints
+JSON.
 """
 
 import json
@@ -14,6 +15,8 @@ import jax
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_enable_compilation_cache", False)
 
+import numpy as np  # noqa: E402
+
 import jaxmix as jm  # noqa: E402
 from jaxmix import compiling  # noqa: E402
 from jaxmix.fitting import SEGMENT, check_problem  # noqa: E402
@@ -22,6 +25,7 @@ from jaxmix.race import contenders  # noqa: E402
 
 REPEATS = 3
 STEPS = 200
+SIZES = ((1_000, 2, 3), (2_000, 2, 3), (1_000, 8, 8), (5_000, 2, 3), (20_000, 2, 3))
 STOP = jm.Stop("gap", tol=1e-300, max_steps=10**6)
 
 
@@ -42,9 +46,8 @@ def measure(route, method, problem, loop) -> dict[str, float]:
     return {"compile_seconds": compile_seconds, "step_milliseconds": 1e3 * took / taken}
 
 
-def compare_routes(method: jm.Method) -> dict[str, dict[str, float]]:
-    x = jm.data.standardize(jm.data.load("faithful").x)[0]
-    start = jm.initialize(x, 2)
+def compare_routes(method: jm.Method, x: np.ndarray, k: int) -> dict[str, dict[str, float]]:
+    start = jm.initialize(x, k)
     problem = check_problem(x, start, method, None, 0.0, (), None)[0]
     loop = begin(method, problem, STOP, problem.enter(start))
     routes = {"fast": compiling.advance_of(False), "quick": compiling.advance_of(True)}
@@ -58,5 +61,14 @@ def compare_routes(method: jm.Method) -> dict[str, dict[str, float]]:
     }
 
 
+def main() -> None:
+    faithful = jm.data.standardize(jm.data.load("faithful").x)[0]
+    report = {one.title: compare_routes(one.method, faithful, 2) for one in contenders()}
+    for n, d, k in SIZES:
+        x = np.random.default_rng(0).normal(size=(n, d))
+        report[f"EM, n={n}, d={d}, k={k}"] = compare_routes(jm.EM(), x, k)
+    print(json.dumps(report, indent=1))
+
+
 if __name__ == "__main__":
-    print(json.dumps({one.title: compare_routes(one.method) for one in contenders()}, indent=1))
+    main()
