@@ -29,10 +29,6 @@ Table = Float[Array, "k f"]
 Origins = Float[Array, "k d"] | None
 """From where each component is seen; None where all are seen from the data's center."""
 
-FEW_ROWS = 512
-"""Rows of a block up to which XLA's own logarithm is quicker: a thousand fits side by side to few
-rows take two thirds of the time (restarts.py of the benchmarks)."""
-
 Reading = Features | Recentered | Incomplete
 """What a pass makes of rows."""
 
@@ -44,8 +40,7 @@ def soft(logits: Float[Array, "k rows"]) -> tuple[Float[Array, " rows"], Float[A
     largest = jax.lax.stop_gradient(jnp.max(logits, axis=0))
     exponentials = jnp.exp(logits - largest)
     totals = jnp.sum(exponentials, axis=0)
-    log = jnp.log if totals.size <= FEW_ROWS else logarithm
-    return largest + log(totals), exponentials / totals
+    return largest + logarithm(totals), exponentials / totals
 
 
 def hard(logits: Float[Array, "k rows"]) -> tuple[Float[Array, " rows"], Float[Array, "k rows"]]:

@@ -264,7 +264,7 @@ def test_excess_keeps_its_digits_where_its_two_forms_meet(u):
 
 
 @settings(deadline=None)
-@given(exponent=st.floats(-37, 38))
+@given(exponent=st.floats(-150, 150))
 def test_logarithms_of_many_numbers_have_all_their_digits(exponent):
     x = 10.0**exponent
     of = logarithm, jax.grad(logarithm), jax.grad(jax.grad(logarithm))
@@ -274,12 +274,12 @@ def test_logarithms_of_many_numbers_have_all_their_digits(exponent):
         np.testing.assert_allclose(float(ours(jnp.asarray(x))), wanted, rtol=4e-16, atol=least)
 
 
-@pytest.mark.parametrize("x", [1.0, 1 + 1e-15, 1 + 1e-7, 2.0, np.nan, np.inf])
+@pytest.mark.parametrize("x", [1.0, 1 + 1e-15, 1 - 1e-7, 1.4142135623730951, 2.0, np.nan, np.inf])
 def test_logarithms_near_zero_and_of_no_number(x):
     with mpmath.workdps(50):
         exact = float(mpmath.log(mpmath.mpf(x)))
     ours = float(logarithm(jnp.asarray(x)))
-    np.testing.assert_allclose(ours, exact if x < np.inf else np.nan, rtol=0, atol=3e-16)
+    np.testing.assert_allclose(ours, exact, rtol=4e-16, atol=0)
 
 
 @pytest.mark.parametrize("family", ["full", "tied"])
