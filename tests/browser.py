@@ -68,6 +68,16 @@ class Browser:
     def log(self, kind):
         return self.ask("POST", "/se/log", {"type": kind})
 
+    def asked(self):
+        """Addresses asked for since the page was opened, beside its own data and the browser's."""
+        events = [json.loads(entry["message"])["message"] for entry in self.log("performance")]
+        urls = {
+            event["params"]["request"]["url"]
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
+        }
+        return {url for url in urls if not url.startswith(("data:", "chrome:"))}
+
     def press(self, button, times=1):
         press = "const b = document.getElementById(arguments[0]);"
         self.run(press + "for (let i = 0; i < arguments[1]; i++) b.click()", button, times)

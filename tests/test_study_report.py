@@ -400,11 +400,7 @@ def test_the_page_asks_for_nothing_and_no_script_fails(browser, page):
     browser.open(page)
     for button in ("next", "end", "previous", "start", "play", "play"):
         browser.press(button)
-    events = [json.loads(entry["message"])["message"] for entry in browser.log("performance")]
-    asked = [
-        e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"
-    ]
-    assert {a for a in asked if not a.startswith("data:")} == {page.as_uri()}
+    assert browser.asked() == {page.as_uri()}
     assert browser.run("return window.problems") == []
     assert [entry for entry in browser.log("browser") if entry["level"] == "SEVERE"] == []
     unnamed = "svg[role=img]:not([aria-label]), svg[aria-label='']"
