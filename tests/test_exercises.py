@@ -254,6 +254,17 @@ def test_facts_name_nothing_where_numbers_are_wrong():
     assert check(density=lambda x, mean, covariance: np.ones(len(x))).mistakes == ()
 
 
+@pytest.mark.parametrize("more", [0.0, 1e-15, -1e-15])
+def test_of_entries_equally_wrong_the_first_is_shown(more):
+    def softmax(x):
+        wrong_by = np.zeros_like(x)
+        wrong_by[:, 0], wrong_by[:, -1] = 0.25, -0.25 * (1 + more)
+        return right.softmax(x) + wrong_by
+
+    first = next(finding for finding in check(softmax=softmax).findings if not finding.passed)
+    assert "at [0, 0]," in first.differences[0]
+
+
 def test_unknown_exercises_are_refused():
     with pytest.raises(ValueError, match="did you mean 'softmax'"):
         check(softmaxx=np.exp)

@@ -200,6 +200,8 @@ def _distance(name: str, answer: np.ndarray, right: np.ndarray) -> str:
         excess = float((answer - right).ravel()[0])
         side = "high" if excess > 0 else "low"
         return f"{name}: {answer.item():.8g}, too {side} by {abs(excess):.6g}"
-    at = np.unravel_index(np.argmax(abs(answer - right)), answer.shape)
+    distances = abs(answer - right)
+    # Two responsibilities that sum to 1 are equally wrong: the first, however they were rounded.
+    at = tuple(np.argwhere(distances >= (1 - 1e-9) * np.max(distances))[0])
     place = ", ".join(map(str, at))
     return f"{name}: {answer[at]:.8g} at [{place}], right is {right[at]:.8g}"
