@@ -13,8 +13,8 @@ from jaxtyping import Array, Float
 
 from jaxmix.charts import Chart, full_factors, with_factors
 from jaxmix.families.base import Coordinates
+from jaxmix.linalg import cholesky
 from jaxmix.mixture import Mixture
-from jaxmix.numerics import cholesky
 
 Squares = Float[Array, "k m m"]
 """A matrix of m = d + 1 rows for each component."""

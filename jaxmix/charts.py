@@ -18,8 +18,8 @@ from jaxmix.families import factors
 from jaxmix.families.base import Coordinates
 from jaxmix.families.full import Full
 from jaxmix.families.gaussian import Gaussian
+from jaxmix.linalg import diagonal, each_matrix
 from jaxmix.mixture import Mixture
-from jaxmix.numerics import diagonal, each_matrix
 
 
 class Chart(eqx.Module):

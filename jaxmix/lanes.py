@@ -20,10 +20,10 @@ from jaxmix.assembly import start_trace
 from jaxmix.compiling import compiler_options
 from jaxmix.families import Family
 from jaxmix.fitting import SEGMENT
+from jaxmix.linalg import at_once
 from jaxmix.loop import ROUGH, Closing, Loop, Outcome, Trace, advance, begin, close, renewed
 from jaxmix.methods import Method
 from jaxmix.mixture import Mixture
-from jaxmix.numerics import at_once
 from jaxmix.problem import Problem
 from jaxmix.side_by_side import side_by_side
 from jaxmix.starts import draw

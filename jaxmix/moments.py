@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jaxmix.numerics import has_no_factor
+from jaxmix.linalg import has_no_factor
 
 Values = Any
 """An array of NumPy or JAX."""

@@ -23,9 +23,9 @@ from jaxmix.inputs import (
     as_sample_weights,
     check_observed,
 )
+from jaxmix.linalg import has_no_factor
 from jaxmix.mixture import Mixture
 from jaxmix.moments import moments
-from jaxmix.numerics import has_no_factor
 from jaxmix.precision import to_jax
 from jaxmix.prior import Prior, penalty
 from jaxmix.problem import build_problem

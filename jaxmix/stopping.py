@@ -13,8 +13,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
+from jaxmix.linalg import pack
 from jaxmix.mixture import Mixture
-from jaxmix.numerics import pack
 from jaxmix.problem import Evaluation, Problem
 from jaxmix.suggestions import unknown
 

@@ -18,7 +18,7 @@ from jax.scipy.special import logsumexp
 from jax.scipy.stats import multivariate_normal
 
 import jaxmix as jm
-from jaxmix import numerics
+from jaxmix import linalg
 from jaxmix.blocks import GROUPS, in_blocks, layout
 from jaxmix.clustering import squared_distances
 from jaxmix.families.full import Full
@@ -291,7 +291,7 @@ def test_matrices_factored_one_after_another_are_those_of_one_call(monkeypatch, 
         return jax.jvp(value, (mixture,), (mixture,))
 
     together = curvature(mixture)
-    monkeypatch.setattr(numerics, "FACTORED_AT_ONCE", 1)
+    monkeypatch.setattr(linalg, "FACTORED_AT_ONCE", 1)
     assert "scan" in str(jax.make_jaxpr(mixture.family.log_prob)(ROWS)) or family == "tied"
     assert_close(curvature(mixture), together, relative=1e-12)
 
@@ -323,5 +323,5 @@ def test_solutions_by_halves_are_those_of_scipy(d, m):
     rng = np.random.default_rng(d)
     factor, right = np.tril(rng.normal(size=(d, d))) + 4 * np.eye(d), rng.normal(size=(d, m))
     expected = scipy.linalg.solve_triangular(factor, right, lower=True)
-    solved = numerics.solve_lower(jnp.asarray(factor), jnp.asarray(right))
+    solved = linalg.solve_lower(jnp.asarray(factor), jnp.asarray(right))
     np.testing.assert_allclose(solved, expected, rtol=1e-12, atol=1e-13)

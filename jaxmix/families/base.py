@@ -13,8 +13,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from jaxmix.linalg import product
 from jaxmix.moments import Survey
-from jaxmix.numerics import product
 from jaxmix.prior import Penalty
 
 Coordinates = dict[str, Array]

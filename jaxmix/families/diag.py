@@ -10,7 +10,8 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxmix.families.base import Incomplete
 from jaxmix.families.covariances import Covariances, as_diagonal
 from jaxmix.families.incomplete import IncompleteColumns
-from jaxmix.numerics import diagonal, excess, product, products_of_pairs
+from jaxmix.linalg import diagonal, product, products_of_pairs
+from jaxmix.numerics import excess
 
 
 class Diag(Covariances):

@@ -11,7 +11,8 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
-from jaxmix.numerics import cholesky_or_zero, diagonal, excess, pack, solve_lower, triangle
+from jaxmix.linalg import cholesky_or_zero, diagonal, pack, solve_lower, triangle
+from jaxmix.numerics import excess
 
 
 @jax.jit

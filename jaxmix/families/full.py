@@ -11,7 +11,7 @@ from jaxmix.families import factors
 from jaxmix.families.base import Incomplete
 from jaxmix.families.covariances import Covariances
 from jaxmix.families.incomplete import IncompleteMatrices
-from jaxmix.numerics import (
+from jaxmix.linalg import (
     cholesky_or_zero,
     each_matrix,
     has_no_factor,

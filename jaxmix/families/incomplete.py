@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from jaxmix.families.base import Expectation, Incomplete
 from jaxmix.families.covariances import Covariances
-from jaxmix.numerics import diagonal, pack, unpack
+from jaxmix.linalg import diagonal, pack, unpack
 
 
 class Columns(NamedTuple):
@@ -117,7 +117,7 @@ def _conditional(
     within = both * precision + jnp.diag(1 - missing)
     factor = jnp.linalg.cholesky(within)
     pull = missing * (linear - precision @ known)
-    # Solved together, since two calls at one time may wait for each other (numerics.each_matrix).
+    # Solved together, since two calls at one time may wait for each other (linalg.each_matrix).
     asked = jnp.column_stack([pull, jnp.eye(len(known), dtype=known.dtype)])
     solved = cho_solve((factor, True), asked)
     means, covariance = solved[:, 0], both * solved[:, 1:]

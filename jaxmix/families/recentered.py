@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from jaxmix.families.base import Expectation, Features, Recentered, linear_expectation
 from jaxmix.families.covariances import Covariances
-from jaxmix.numerics import product
+from jaxmix.linalg import product
 
 
 class RecenteredGaussian(Recentered):

@@ -9,7 +9,8 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxmix.families.base import Incomplete
 from jaxmix.families.covariances import Covariances
 from jaxmix.families.incomplete import IncompleteColumns
-from jaxmix.numerics import excess, product
+from jaxmix.linalg import product
+from jaxmix.numerics import excess
 
 
 class Spherical(Covariances):

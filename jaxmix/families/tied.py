@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxmix.families import factors
 from jaxmix.families.covariances import Covariances
 from jaxmix.families.full import Full
-from jaxmix.numerics import cholesky_or_zero, has_no_factor, unpack
+from jaxmix.linalg import cholesky_or_zero, has_no_factor, unpack
 
 
 class Tied(Covariances):
