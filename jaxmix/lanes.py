@@ -1,129 +1,35 @@
 """Many starts of one problem side by side, in lanes of which each takes another start once its own
 has ended.
 
-Every start runs the loop of `fit` under vmap. Programs are compiled for the lanes, whose number is
-bounded, so that neither memory nor the longest run decides how many starts there can be.
+Programs (`lane_programs.py`) are compiled for the lanes, whose number is bounded, so that neither
+memory nor the longest run decides how many starts there can be.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Int, Key
+from jaxtyping import Array, Int, Key
 
 from jaxmix.assembly import start_trace
-from jaxmix.compiling import compiler_options
-from jaxmix.families import Family
-from jaxmix.fitting import SEGMENT
-from jaxmix.linalg import at_once
-from jaxmix.loop import ROUGH, Closing, Loop, Outcome, Trace, advance, begin, close, renewed
-from jaxmix.methods import Method
-from jaxmix.mixture import Mixture
-from jaxmix.problem import Problem
+from jaxmix.lane_programs import (
+    Round,
+    Study,
+    advance_rounds,
+    begin_all,
+    close_all,
+    close_rows,
+    renewed_rows,
+    take,
+)
+from jaxmix.loop import ROUGH, Closing, Loop, Outcome, Trace
 from jaxmix.side_by_side import side_by_side
-from jaxmix.starts import draw
-from jaxmix.stopping import Stop, resolvable
+from jaxmix.stopping import resolvable
 from jaxmix.streams import stream
-from jaxmix.threads import threads
-
-LANES = 64
-"""Starts that run side by side, at most."""
-
-SHARE = 4
-"""Times that each of several shares of the starts fills its lanes, at least."""
-
-GROUP = 16
-"""Lanes that stop together where passes are short: lanes whose runs have ended idle until then."""
-
-SHORT = 10**6
-"""Multiplications in all lanes, n k f each, up to which a pass is short: a few milliseconds."""
-
-ROUND, SMALL_ROUND, SMALL_SEGMENT = 64, 8, 16
-"""Steps between two looks at which lanes are free, while starts wait: few where a look, which
-copies all runs, costs little; and the most, for the last runs, where passes are short."""
-
-
-class Study(eqx.Module):
-    """One problem, and the keys of all the starts from which a method is to climb it."""
-
-    problem: Problem
-    method: Method
-    stop: Stop
-    x: Array
-    weights: Array
-    blank: Family
-    keys: Key[Array, " starts"]
-    start: str = eqx.field(static=True)
-    columns: tuple[str, ...] = eqx.field(static=True)
-    num_statistics: int = eqx.field(static=True)
-    """Entries of the table of expected sufficient statistics."""
-
-    @property
-    def lanes(self) -> int:
-        """How many starts run side by side: fewer where their matrices would be too many."""
-        k, d = self.blank.shape
-        matrices = k if k <= at_once(d) else 1
-        return min(LANES, len(self.keys), max(1, at_once(d) // matrices))
-
-    @property
-    def small(self) -> bool:
-        """Whether a pass in all lanes is short."""
-        return self.problem.data.num_rows * self.lanes * self.num_statistics <= SHORT
-
-    @property
-    def shares(self) -> int:
-        """Equal shares of the starts that run at once, each a program of one thread: more than one
-        where passes are short and each share fills its lanes several times."""
-        most = len(self.keys) // (SHARE * LANES) if self.small else 1
-        return max(n for n in range(1, max(min(threads(), most), 1) + 1) if not len(self.keys) % n)
-
-    @property
-    def recentered(self) -> "Study":
-        """The same study of the recentered problem."""
-        return replace(self, problem=self.problem.in_form("recentered"))
-
-    @property
-    def round(self) -> int:
-        """Steps between two looks at which lanes are free, while starts wait."""
-        return SMALL_ROUND if self.small else ROUND
-
-    @property
-    def segment(self) -> int:
-        """The most steps between two looks."""
-        return SMALL_SEGMENT if self.small else SEGMENT
-
-    @property
-    def group(self) -> int:
-        """Lanes that stop together: all where passes are long."""
-        return min(GROUP, self.lanes) if self.small else self.lanes
-
-    def rows(self, code: Int[np.ndarray, " starts"]) -> Int[np.ndarray, " lanes"]:
-        """Which runs the lanes take on next: those that go on, then some that have ended."""
-        running, ended = (np.flatnonzero((code == Outcome.RUNNING) == yes) for yes in (True, False))
-        lanes = self.width(len(running))
-        return np.resize(np.concatenate([running[:lanes], ended[:lanes]]), lanes)
-
-    def width(self, running: int) -> int:
-        """How many lanes to fill: whole groups, or an eighth of the lanes for the last runs of a
-        study whose passes take longer than another program's compilation."""
-        few = max(1, self.lanes // 8)
-        if not self.small and running <= few:
-            return few
-        return -(-self.lanes // self.group) * self.group
-
-    def compiled(self, function: Callable[..., Any]) -> jax.stages.Wrapped:
-        """A function of a study, compiled by the route that suits its size."""
-        return _compiled(function, self.small)
-
-
-@cache
-def _compiled(function: Callable[..., Any], small: bool) -> jax.stages.Wrapped:
-    return jax.jit(function, compiler_options=compiler_options(small))
 
 
 def start_keys(seed: int, num_starts: int) -> Key[Array, " starts"]:
@@ -137,13 +43,14 @@ _start_keys = jax.jit(jax.vmap(partial(stream, name="start")))
 
 
 class Segment(NamedTuple):
-    """What a number of steps left behind in every lane."""
+    """What a number of steps left behind for some runs."""
 
-    rows: Int[np.ndarray, " lanes"]
-    """Which runs these are; those beyond `taken` are repeated."""
+    rows: Int[np.ndarray, " runs"]
+    """Which runs these are."""
     taken: Int[np.ndarray, " runs"]
     """Steps of each run."""
     trace: Trace
+    """In their order; those of other lanes behind them."""
     corrects: bool = False
     """Whether the one entry of each run takes the place of its last one."""
 
@@ -225,15 +132,18 @@ def _to_ends(study: Study, loops: Loop, history: bool) -> Runs:
 
 def _climb(study: Study, loops: Loop, segments: list[Segment] | None) -> Loop:
     """All runs that go on, to their ends; appends what their steps leave behind."""
-    program = study.compiled(advance_rows)
-    while running := int(np.sum((code := np.asarray(loops.code)) == Outcome.RUNNING)):
-        steps = study.segment if running <= study.lanes else study.round
-        before, rows = np.asarray(loops.num_steps), study.rows(code)
-        loops, trace = program(study, loops, rows, steps)
+    program = study.compiled(advance_rounds)
+    while running := int(np.sum(np.asarray(loops.code) == Outcome.RUNNING)):
+        loops, rounds = program(study, loops, np.arange(study.width(running)))
         if segments is not None:
-            mine = rows[:running]
-            segments.append(_segment(mine, np.asarray(loops.num_steps)[mine] - before[mine], trace))
+            segments += _segments(jax.tree.map(np.asarray, rounds))
     return loops
+
+
+def _segments(rounds: Round) -> list[Segment]:
+    """What each of these rounds left behind for the runs that went on."""
+    each = [jax.tree.map(itemgetter(j), rounds) for j in np.flatnonzero(rounds.running)]
+    return [_segment(one.rows[: one.running], one.taken[: one.running], one.trace) for one in each]
 
 
 def _ones(rows: np.ndarray, loops: Loop) -> Segment:
@@ -245,84 +155,6 @@ def _segment(rows: np.ndarray, taken: np.ndarray, trace: Trace) -> Segment:
     """A segment on the host, without the padding that all its runs have."""
     length = int(np.max(taken, initial=0))
     return Segment(rows, taken, jax.tree.map(lambda leaf: np.asarray(leaf)[:, :length], trace))
-
-
-def begin_all(study: Study) -> Loop:
-    """All runs at their starts: evaluated side by side, drawn so where rows are few.
-
-    A draw holds a number for every row.
-    """
-    x, weights = study.x - study.problem.center, study.weights
-
-    def drawn(key: Array) -> Mixture:
-        return draw(key, x, weights, study.blank, study.start)
-
-    def begun(start: Mixture) -> Loop:
-        return begin(study.method, study.problem, study.stop, start)
-
-    keys = study.keys
-    starts = in_lanes(study, drawn, keys) if study.small else jax.lax.map(drawn, keys)
-    return in_lanes(study, begun, starts)
-
-
-def in_lanes(study: Study, function: Callable[..., Any], *stacked: Any) -> Any:
-    """A function of each run, as many side by side as there are lanes."""
-    count = len(study.keys)
-    rows = jnp.arange(-(-count // study.lanes) * study.lanes).reshape(-1, study.lanes) % count
-
-    def together(some: Int[Array, " lanes"]) -> Any:
-        return jax.vmap(function)(*jax.tree.map(lambda leaf: leaf[some], stacked))
-
-    each = jax.lax.map(together, rows)
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], each)
-
-
-def advance_rows(
-    study: Study, loops: Loop, rows: Int[Array, " lanes"], steps: ArrayLike
-) -> tuple[Loop, Trace]:
-    """The runs with these rows at most `steps` steps further, a row given twice once."""
-
-    def one(loop: Loop) -> tuple[Loop, Trace]:
-        most = jnp.asarray(steps)
-        return advance(study.method, study.problem, study.stop, loop, most, study.segment)
-
-    def together(some: Int[Array, " group"]) -> tuple[Loop, Trace]:
-        return jax.vmap(one)(take(loops, some))
-
-    groups = rows.reshape(-1, min(study.group, len(rows)))
-    each = jax.lax.map(together, groups)
-    moved, trace = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), each)
-    return jax.tree.map(lambda leaf, new: leaf.at[rows].set(new), loops, moved), trace
-
-
-def renewed_rows(study: Study, loops: Loop, rows: Int[Array, " rough"]) -> Loop:
-    """The runs, these rows of which go on by this study's form of pass."""
-
-    def one(loop: Loop) -> Loop:
-        return renewed(study.method, study.problem, study.stop, loop)
-
-    moved = jax.lax.map(one, take(loops, rows))
-    return jax.tree.map(lambda leaf, new: leaf.at[rows].set(new), loops, moved)
-
-
-def close_all(study: Study, loops: Loop) -> Closing:
-    """What remains to evaluate at the ends of all runs."""
-    return in_lanes(study, partial(_closed, study), loops)
-
-
-def _closed(study: Study, loop: Loop) -> Closing:
-    return close(study.problem, study.method.finish(loop.state), loop.evaluation)
-
-
-def close_rows(study: Study, loops: Loop, rows: Int[Array, " rough"]) -> Closing:
-    """What remains to evaluate at the ends of these runs."""
-    return jax.lax.map(partial(_closed, study), take(loops, rows))
-
-
-@jax.jit
-def take(tree: Any, row: ArrayLike) -> Any:
-    """One, or several, of what is stacked along a leading axis."""
-    return jax.tree.map(lambda leaf: leaf[row], tree)
 
 
 _first_traces = jax.jit(jax.vmap(start_trace))

@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import ArrayLike
 
 from jaxmix.families import Spec
-from jaxmix.lanes import run, take
+from jaxmix.lane_programs import take
+from jaxmix.lanes import run
 from jaxmix.loop import Outcome
 from jaxmix.matching import divergence
 from jaxmix.methods import Method

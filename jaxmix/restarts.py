@@ -16,7 +16,8 @@ from jaxmix.assembly import assemble, corrected, joined
 from jaxmix.families import Spec
 from jaxmix.fitting import as_names
 from jaxmix.inputs import as_count
-from jaxmix.lanes import Runs, Study, run, start_keys, take
+from jaxmix.lane_programs import Study, take
+from jaxmix.lanes import Runs, run, start_keys
 from jaxmix.loop import Outcome, Trace
 from jaxmix.methods import EM, Method
 from jaxmix.mixture import natural_table

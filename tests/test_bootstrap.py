@@ -11,7 +11,7 @@ import pytest
 
 import jaxmix as jm
 from jaxmix.inference import resampling
-from jaxmix.lanes import take
+from jaxmix.lane_programs import take
 from jaxmix.streams import stream
 
 ROOT = Path(__file__).parents[1]

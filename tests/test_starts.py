@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
 import jaxmix as jm
-from jaxmix import lanes, starts
+from jaxmix import lane_programs, starts
 from jaxmix.streams import stream
 
 X = jm.data.standardize(jm.data.load("faithful").x)[0]
@@ -134,9 +134,9 @@ def test_restarts_are_fits_from_consecutive_seeds():
 
 def test_restarts_take_turns_in_few_lanes(monkeypatch):
     fits = jm.fit_restarts(X, 2, family="diag", num_starts=11)
-    monkeypatch.setattr(lanes, "LANES", 8)
-    monkeypatch.setattr(lanes, "ROUND", 5)
-    monkeypatch.setattr(lanes, "SHORT", 0)
+    monkeypatch.setattr(lane_programs, "LANES", 8)
+    monkeypatch.setattr(lane_programs, "ROUND", 5)
+    monkeypatch.setattr(lane_programs, "SHORT", 0)
     for run, fit in zip(
         jm.fit_restarts(X, 2, family="diag", num_starts=11).results, fits.results, strict=True
     ):

@@ -23,7 +23,7 @@ from jaxmix.fitting import as_names
 from jaxmix.inference.parts import ByPart, Errors, Parts, user_parts
 from jaxmix.inference.posing import Options
 from jaxmix.inputs import as_count, as_incomplete, as_level, as_matrix, as_sample_weights
-from jaxmix.lanes import take
+from jaxmix.lane_programs import take
 from jaxmix.loop import Outcome, advance, begin
 from jaxmix.matching import match
 from jaxmix.methods import EM, Method
