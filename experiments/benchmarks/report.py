@@ -6,8 +6,9 @@ measured. The scripts that write the files are those of the same names beside th
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
@@ -42,31 +43,38 @@ def seconds_of(about: Report) -> str:
 
 
 def em_step(report: Report) -> str:
-    head = ("n", "d", "k", "precision", "ms a step", "scikit-learn, ms", "times", "share of limit")
-    head += ("at best", "gradient", "autodiff", "Hessian product")
-    rows = [
-        (
-            *(f"{row[name]:,}" for name in "ndk"),
-            row["dtype"],
-            row["milliseconds"]["em_step"],
-            row["milliseconds"]["sklearn"],
-            row["times_sklearn"],
-            row["share_of_limit"],
-            row["share_of_limit_at_best"],
-            row["gradient_in_steps"],
-            row["autodiff_in_steps"],
-            row["hessian_product_in_steps"],
-        )
-        for row in report["sizes"]
-    ]
-    means = report["mean_times_sklearn"]
-    said = ", ".join(f"{times} times in {dtype}" for dtype, times in means.items())
+    head = ("n", "d", "k", "precision", "ms a step", "scikit-learn, ms", "times", "in the runs")
+    head += ("share of limit", "at best", "gradient", "autodiff", "Hessian product")
+    rows = [em_step_row(alike) for alike in zip(*(run["sizes"] for run in report["runs"]))]
+    means = [run["mean_times_sklearn"] for run in report["runs"]]
+    said = "; ".join(
+        f"{', '.join(str(mean[dtype]) for mean in means)} times in {dtype}" for dtype in means[0]
+    )
     return (
         "An EM step against scikit-learn's, and as a share of what two matrix products of the same "
         "size allow at their best: the median step, then the best step, as both shared the machine "
         "with others; then a gradient by Fisher's identity, one by plain autodiff and a Hessian-"
-        f"vector product, in EM steps. Geometric means: {said}.\n\n" + table(head, rows)
+        f"vector product, in EM steps. Medians of {len(means)} runs, and where these differ most "
+        f"the least and most of them. Geometric means of the runs: {said}.\n\n" + table(head, rows)
     )
+
+
+def em_step_row(runs: Sequence[Report]) -> list[Any]:
+    """What several runs say of one size in one precision."""
+    first, times = runs[0], [run["times_sklearn"] for run in runs]
+    shares = ("share_of_limit", "share_of_limit_at_best")
+    steps = ("gradient_in_steps", "autodiff_in_steps", "hessian_product_in_steps")
+    return [
+        *(f"{first[name]:,}" for name in "ndk"),
+        first["dtype"],
+        *(
+            round(median(run["milliseconds"][name] for run in runs), 3)
+            for name in ("em_step", "sklearn")
+        ),
+        round(median(times), 2),
+        f"{min(times)} to {max(times)}",
+        *(round(median(run[name] for run in runs), 3) for name in (*shares, *steps)),
+    ]
 
 
 def small(report: Report) -> str:
