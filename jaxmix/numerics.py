@@ -13,8 +13,8 @@ from jax.lax import bitcast_convert_type
 from jaxtyping import Array, Float
 
 LOG_2 = math.log(2)
-LOG_TERMS = 9
-"""Of the series of artanh(s) behind s itself: the next one is below a rounding error of the sum."""
+ARTANH_TERMS = 9
+"""Of its series behind s itself: where |s| < 0.172 the next one is below a rounding error."""
 
 MANTISSA_BITS = 52
 ROOT_HALF_BITS = int(np.float64(math.sqrt(0.5)).view(np.int64))
@@ -86,6 +86,14 @@ def pairwise_distances(
     return jnp.linalg.norm(difference, axis=-1)
 
 
+def _artanh_terms(s: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    r"""$(\operatorname{artanh} s - s) / s^3 = 1/3 + s^2/5 + s^4/7 + \dots$ of numbers near zero."""
+    terms = jnp.zeros_like(s)
+    for power in range(2 * ARTANH_TERMS + 1, 1, -2):
+        terms = 1 / power + s**2 * terms
+    return terms
+
+
 @jax.custom_jvp
 def logarithm(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     r"""$\log x$ of positive normal numbers, several at a time.
@@ -100,10 +108,7 @@ def logarithm(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     exponent = (bits - ROOT_HALF_BITS) >> MANTISSA_BITS
     mantissa = bitcast_convert_type(bits - (exponent << MANTISSA_BITS), x.dtype)
     s = (mantissa - 1) / (mantissa + 1)
-    series = jnp.zeros_like(s)
-    for power in range(2 * LOG_TERMS + 1, 1, -2):
-        series = s**2 * (1 / power + series)
-    near = exponent.astype(jnp.int32) * LOG_2 + 2 * (s + s * series)
+    near = exponent.astype(jnp.int32) * LOG_2 + 2 * (s + s * (s**2 * _artanh_terms(s)))
     return jnp.where(x < jnp.inf, near, x)
 
 
@@ -119,8 +124,9 @@ def excess(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     near = jnp.abs(u) < 0.25
     small = jnp.where(near, u, 0.0)
     s = small / (2 + small)
-    series = sum(s ** (2 * j - 2) / (2 * j + 1) for j in range(9, 0, -1))
-    return jnp.where(near, small * s - 2 * s**3 * series, u - jnp.log1p(jnp.where(near, 0.0, u)))
+    return jnp.where(
+        near, small * s - 2 * s**3 * _artanh_terms(s), u - jnp.log1p(jnp.where(near, 0.0, u))
+    )
 
 
 def divergence_terms(
